@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
 from truthmark.codec.packed_messages import END, FramePacker
-from truthmark.codec.row_sizes import EvenEnds, RowSizes
+from truthmark.codec.row_sizes import EndsFrom, EvenEnds, RowSizes
 from truthmark.codec.segments import (
     MAX_DECODED,
     MAX_READ,
@@ -32,8 +32,6 @@ from truthmark.errors import CodecError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from truthmark.codec.row_sizes import Ends
-
 # What cutting may add to a table, against the same rows encoded by the megabyte: of a tenth in all
 # what shards are not full takes its part and, where they are few, the files table and the last one.
 _MOST_ADDED: Final = 0.075
@@ -50,6 +48,8 @@ _ENOUGH_SHARDS: Final = 16
 # Below this a cut is made once more.
 _POOR_FILL: Final = 0.88
 _TRIES: Final = 4
+# So many times are rows that fill whole words so few that they may be left out.
+_MANY_WORDS: Final = 16
 # Of values that hardly take room a segment need not have more, though its shard is not full.
 _MOST_ROWS: Final = 1 << 20
 # Rows beside some of so few plain bytes may be as many again before their size is asked for.
@@ -231,7 +231,7 @@ class _RowEnds:
         self._first = 0
         self._known: Any = ()
 
-    def up_to(self, count: int) -> "Ends | EvenEnds":
+    def up_to(self, count: int) -> "EndsFrom | EvenEnds":
         """Return, for each of `count` rows that were read, the plain bytes up to its end."""
         if self._sizes.even is not None:
             return EvenEnds(self._sizes.even, count)
@@ -240,9 +240,8 @@ class _RowEnds:
             self._first, skipped = self._rows.dropped, 0
             most = min(max(count, _COUNTED_ROWS), self._rows.available)
             self._known = self._sizes.ends(self._rows.peek(most))
-        before = self._known[skipped - 1] if skipped else 0.0
-        found: Ends = self._known[skipped : skipped + count] - before
-        return found
+        before = float(self._known[skipped - 1]) if skipped else 0.0
+        return EndsFrom(self._known, skipped, count, before)
 
 
 class FineCutter:
@@ -323,15 +322,24 @@ class FineCutter:
             rows = int(ends.searchsorted(most, "right"))
             if not rows:
                 continue
-            fill = self._size(ends[rows - 1]) / room
             is_last = is_all and rows == len(ends)
+            if not is_last:
+                rows = self._whole_words(rows)
+            fill = self._size(ends[rows - 1]) / room
             if fill > best_fill or is_last:
                 best, best_fill = _Choice(rows, float(ends[rows - 1]), shards, is_last), fill
             if is_last or fill >= _GOOD_FILL * aim or shards >= reach:
                 break
         return best if best.rows else _Choice(1, float(ends[0]), MAX_SEGMENT_SHARDS, is_all=True)
 
-    def _look_ahead(self, plain: float, at_most: int) -> "tuple[Ends | EvenEnds, bool]":
+    def _whole_words(self, rows: int) -> int:
+        """Return so many rows, or a few less, that columns fill whole words, as Arrow has them."""
+        sizes = self._encoder.sizes
+        if sizes.even is None or rows < _MANY_WORDS * sizes.words:
+            return rows
+        return rows - rows % sizes.words
+
+    def _look_ahead(self, plain: float, at_most: int) -> tuple[EndsFrom | EvenEnds, bool]:
         """Return the ends of rows up to `plain` bytes, and whether no more may be taken."""
         most = min(at_most, _MOST_ROWS)
         while True:

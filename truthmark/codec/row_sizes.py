@@ -47,6 +47,43 @@ class EvenEnds:
         return min(max(before, 0), self.count)
 
 
+@dataclass(frozen=True, slots=True)
+class EndsFrom:
+    """Where some of many rows end, from the first of them on: as a slice answers, but not made.
+
+    Attributes:
+        ends: of all of the rows.
+        first: how many stand before these.
+        count: how many these are.
+        before: where the rows before them end.
+    """
+
+    ends: "Ends"
+    first: int
+    count: int
+    before: float
+
+    def __len__(self) -> int:
+        """Return how many rows there are."""
+        return self.count
+
+    @overload
+    def __getitem__(self, row: int) -> float: ...
+    @overload
+    def __getitem__(self, row: slice) -> "EndsFrom": ...
+    def __getitem__(self, row: int | slice) -> "float | EndsFrom":
+        """Return where a row ends, -1 being the last, or the ends of the first rows."""
+        if isinstance(row, slice):
+            return EndsFrom(self.ends, self.first, len(range(self.count)[row]), self.before)
+        place = self.first + (row if row >= 0 else self.count + row)
+        return float(self.ends[place]) - self.before
+
+    def searchsorted(self, plain: float, side: Literal["left", "right"] = "left") -> int:
+        """Return how many rows end before `plain` bytes, or, with "right", not after them."""
+        rows = int(self.ends.searchsorted(self.before + plain, side)) - self.first
+        return min(max(rows, 0), self.count)
+
+
 class RowSizes:
     """Counts the bytes of rows of one schema: values and offsets, without masks and padding.
 
@@ -55,11 +92,14 @@ class RowSizes:
 
     Attributes:
         even: bytes of a row, where all have the same; else None.
+        words: after how many rows each column of even ones has filled whole words of 8 bytes, up
+            to which Arrow fills them: some rows less take as much room.
     """
 
     def __init__(self, schema: "pa.Schema") -> None:
         """Find the columns whose rows differ in size."""
         self._fixed = 0.0
+        self.words = 1
         # Where each of them is (field numbers, outermost first), and the bytes of one element.
         self._variable: list[tuple[tuple[int, ...], float]] = []
         for number, field in enumerate(schema):
@@ -97,6 +137,7 @@ class RowSizes:
 
         if (width := _width(kind)) is not None:
             self._fixed += width
+            self.words = max(self.words, 64 // math.gcd(64, round(8 * width)))
         elif pa.types.is_struct(kind) and len(path) < _DEEPEST:
             for number, field in enumerate(kind):
                 self._add((*path, number), field.type)

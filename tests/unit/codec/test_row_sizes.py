@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from truthmark.codec.row_sizes import EvenEnds, RowSizes
+from truthmark.codec.row_sizes import EndsFrom, EvenEnds, RowSizes
 
 
 @given(
@@ -30,6 +30,44 @@ def test_even_ends__any_place__answers_as_an_array_does(
     assert len(ends) == len(listed)
     assert (ends[-1], ends[first - 1]) == (listed[-1], listed[first - 1])
     assert (len(ends[:first]), ends[:first][-1]) == (first, listed[first - 1])
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), min_size=1, max_size=40),
+    first=st.integers(0, 39),
+    plain=st.integers(-1, 200),
+)
+def test_ends_from__any_place__answers_as_a_slice_does(
+    sizes: list[int], first: int, plain: int
+) -> None:
+    known = np.cumsum(sizes, dtype=np.float64)
+    first %= len(sizes)
+    count = max(1, (len(sizes) - first) // 2)
+    before = float(known[first - 1]) if first else 0.0
+    ends, listed = EndsFrom(known, first, count, before), known[first : first + count] - before
+    assert ends.searchsorted(plain) == listed.searchsorted(plain)
+    assert ends.searchsorted(plain, "right") == listed.searchsorted(plain, "right")
+    assert len(ends) == len(listed)
+    assert (ends[-1], ends[count - 1], ends[0]) == (listed[-1], listed[count - 1], listed[0])
+    assert (len(ends[:1]), ends[:1][-1]) == (1, listed[0])
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ([pa.int64()], 1),
+        ([pa.int64(), pa.int16()], 4),
+        ([pa.int8(), pa.int32()], 8),
+        ([pa.bool_(), pa.int8()], 64),
+        ([pa.binary(12)], 2),
+        ([pa.null()], 1),
+    ],
+)
+def test_row_sizes__even_rows__say_how_many_fill_whole_words(
+    kinds: list[pa.DataType], words: int
+) -> None:
+    schema = pa.schema([(f"c{k}", kind) for k, kind in enumerate(kinds)])
+    assert RowSizes(schema).words == words
 
 
 @pytest.mark.parametrize(

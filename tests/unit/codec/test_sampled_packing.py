@@ -15,6 +15,7 @@ from tests.utils.containers import PUBLIC_KEY, pack
 from truthmark.cid import raw_cid
 from truthmark.codec import CardPolicy, Previous, open_container, verify
 from truthmark.codec.files_table import BYTES, TABLE, Entry
+from truthmark.codec.fine_cuts import FineCutter
 from truthmark.codec.outlook import foresee
 from truthmark.codec.packer import Packed
 from truthmark.codec.sampling import PreviewAsked, preview_asked
@@ -77,6 +78,19 @@ def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
     assert packed.outlook is not None
     assert packed.outlook.segments == len(found) >= least
     assert not packed.outlook.is_small
+
+
+def test_pack__many_columns_of_small_values__encodes_hardly_a_segment_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    write = FineCutter._write
+    monkeypatch.setattr(
+        FineCutter, "_write", lambda self, *given: (tried.append(0), write(self, *given))[1]
+    )
+    packed, _ = pack(integers(30_000, 30), tmp_path / "packed", preview=True)
+    assert packed.outlook is not None
+    assert 100 < packed.outlook.segments <= len(tried) <= 1.05 * packed.outlook.segments
 
 
 def test_pack__many_columns_with_nulls__stay_within_a_tenth_of_zstd(tmp_path: Path) -> None:
