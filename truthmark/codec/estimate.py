@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from truthmark.codec.fine_cuts import HEAD_BYTES, Encoder, Head
+from truthmark.codec.fine_cuts import HEAD_BYTES, Encoder, Head, head_bytes
 from truthmark.codec.limits import (
     MAX_SEGMENT_SHARDS,
     MAX_SHARD_SIZE,
@@ -31,7 +31,6 @@ _SAMPLED_SIZES: Final = (8 << 10, 16 << 10, 32 << 10, 64 << 10)
 _ROW_MARGIN: Final = 2
 _KNOWN_ROW_MARGIN: Final = 1.02
 _ENOUGH_DECODED: Final = 32 << 20
-_SAMPLED_DECODED: Final = HEAD_BYTES
 _STEP: Final = 4 << 20
 
 
@@ -56,21 +55,33 @@ def choose_sampled_size(plan: Plan) -> tuple[int, int]:
     table's segments would take several shards of it anyway (many columns, large rows) and not
     become larger by that; and larger than 64 KiB only if a row would not fit into a segment.
     """
-    encoded, seen = _sample_all(plan, _SAMPLED_SHARDS * _SAMPLED_SIZES[-1], _SAMPLED_DECODED)
+    encoded, seen = _sample_all(plan, _SAMPLED_SHARDS * _SAMPLED_SIZES[-1], is_sampled=True)
     wanted = encoded / _SAMPLED_SHARDS
     usual = min(_SAMPLED_SIZES, key=lambda size: abs(math.log2(size / max(wanted, 1))))
     largest = max(seen, key=lambda sample: sample.encoded, default=None)
     if largest is None or not largest.first:
         return usual, encoded
-    head = largest.head()
-    sizes = [size for size in _SAMPLED_SIZES if size >= usual]
-    size = min(
-        reversed(sizes), key=lambda size: head.least_shards(payload_size(size), encoded) * size
-    )
+    size = _fewest_bytes(usual, largest, encoded)
     row = max(sample.largest for sample in seen)
     while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * payload_size(size) < row:
         size *= 2
     return size, encoded
+
+
+def _fewest_bytes(usual: int, sample: "_Sample", encoded: int) -> int:
+    """Return the largest size, from `usual` on, whose segments have as few bytes as any."""
+    sizes = [size for size in _SAMPLED_SIZES if size >= usual]
+    if len(sizes) == 1:
+        return usual
+    head = sample.head()
+    best, fewest = usual, math.inf
+    for size in sizes:
+        segment = head.least_shards(payload_size(size), encoded) * size
+        if segment <= fewest:
+            best, fewest = size, segment
+        if segment == size:
+            break  # larger ones can only have more
+    return best
 
 
 @dataclass
@@ -96,12 +107,10 @@ class _Sample:
         return Head(pa.Table.from_batches(self.first), Encoder(self.first[0].schema))
 
 
-def _sample_all(
-    plan: Plan, enough: int, decoded: int = _ENOUGH_DECODED
-) -> tuple[int, list[_Sample]]:
+def _sample_all(plan: Plan, enough: int, *, is_sampled: bool = False) -> tuple[int, list[_Sample]]:
     """Return about how many bytes `plan` encodes to; tables are looked at up to `enough`.
 
-    Of a table whose rows are counted, no more than `decoded` bytes are looked at.
+    For a sample, of a table whose rows are counted, the first rows are enough.
     """
     encoded = plan.bytes_size
     seen = []
@@ -110,35 +119,42 @@ def _sample_all(
             encoded += table.size  # the choice is made; only the progress bar reads this
             continue
         # Twice as much is so much more that a poor extrapolation does not matter.
-        most = decoded if table.rows is not None else _ENOUGH_DECODED
-        plan.tables[position], sample = _sample(table, 2 * enough, most)
+        most = encoded_most = _ENOUGH_DECODED
+        if is_sampled and table.rows is not None:
+            most, encoded_most = HEAD_BYTES, head_bytes(table.schema)
+        plan.tables[position], sample = _sample(table, 2 * enough, most, encoded_most)
         encoded += sample.encoded
         seen.append(sample)
     return encoded, seen
 
 
-def _sample(table: "Table", surely: int, most: int) -> "tuple[Table, _Sample]":
+def _sample(table: "Table", surely: int, most: int, encoded_most: int) -> "tuple[Table, _Sample]":
+    """Look at the first `most` plain bytes of a table, and encode the first `encoded_most`."""
     batches = table.batches()
     spool: list[pa.RecordBatch] = []
-    encoded = decoded = rows = 0
+    encoded = encoded_plain = encoded_rows = decoded = 0
     found = _Sample()
     while decoded < most and found.encoded < surely:
         batch = next(batches, None)
         if batch is None:
-            found.encoded = encoded
+            if encoded_plain == decoded:
+                found.encoded = encoded
             break
         if table.once:
             spool.append(batch)
-        for part in _parts(batch, table.path):
+        for part in _parts(batch, table.path, min(encoded_most, _STEP)):
             if decoded < HEAD_BYTES:
                 found.first.append(part)
-            encoded += encoded_size(part)
-            decoded += decoded_size([part], part.schema)
-            rows += part.num_rows
-            found.encoded = int(encoded * _scale(table, rows, decoded))
+            plain = decoded_size([part], part.schema)
+            if not encoded or decoded + plain / 2 < encoded_most:
+                encoded += encoded_size(part)
+                encoded_plain += plain
+                encoded_rows += part.num_rows
+                found.encoded = int(encoded * _scale(table, encoded_rows, encoded_plain))
+            decoded += plain
             if decoded >= most or found.encoded >= surely:
                 break
-    found.ratio = decoded / max(encoded, 1)
+    found.ratio = encoded_plain / max(encoded, 1)
     if table.largest is not None:
         found.largest = _KNOWN_ROW_MARGIN * table.largest
     else:
@@ -159,9 +175,10 @@ def _scale(table: "Table", rows: int, decoded: int) -> float:
     return 2.0  # nothing tells how much follows in a stream that can be read once
 
 
-def _parts(batch: "pa.RecordBatch", path: str) -> "Iterator[pa.RecordBatch]":
+def _parts(batch: "pa.RecordBatch", path: str, plain: int) -> "Iterator[pa.RecordBatch]":
+    """Yield parts of about so many plain bytes."""
     # What a slice lies in is at least what it holds, so the first part is rather too small.
-    step = max(1, batch.num_rows * _STEP // max(batch.get_total_buffer_size(), 1))
+    step = max(1, batch.num_rows * plain // max(batch.get_total_buffer_size(), 1))
     first = 0
     while first < batch.num_rows:
         part = batch.slice(first, step)
@@ -169,4 +186,4 @@ def _parts(batch: "pa.RecordBatch", path: str) -> "Iterator[pa.RecordBatch]":
         yield part
         first += part.num_rows
         size = decoded_size([part], part.schema)
-        step = max(1, part.num_rows * _STEP // max(size, 1))
+        step = max(1, part.num_rows * plain // max(size, 1))

@@ -39,7 +39,9 @@ class ParquetFile:
     dictionaries inside of others that differ between groups of rows, so there these are plain.
     """
 
-    def __init__(self, sink: "Path | io.BytesIO", schema: "pa.Schema") -> None:
+    def __init__(
+        self, sink: "Path | io.BytesIO", schema: "pa.Schema", *, compression: str = "zstd"
+    ) -> None:
         """Begin a file of this schema.
 
         Raises:
@@ -55,7 +57,9 @@ class ParquetFile:
         if twice is not None:
             raise CannotHoldError(f"two columns are called {twice!r}")
         with _reasons():
-            self._writer = pq.ParquetWriter(sink, schema, compression="zstd", store_schema=False)
+            self._writer = pq.ParquetWriter(
+                sink, schema, compression=compression, store_schema=False
+            )
 
     def write(self, batch: "pa.RecordBatch") -> None:
         """Write the next rows.
@@ -122,7 +126,8 @@ def parquet_problem(rows: "pa.Table") -> str | None:
     rows = rows.slice(0, max(1, min(most, _PROBE_BYTES // max(size, 1))))
     sink = io.BytesIO()
     try:
-        file = ParquetFile(sink, rows.schema)
+        # To compress each column changes nothing but the time that this takes.
+        file = ParquetFile(sink, rows.schema, compression="none")
         for batch in rows.to_batches():
             file.write(batch)
         file.close()

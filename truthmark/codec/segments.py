@@ -328,7 +328,7 @@ def encoded_size(rows: "pa.Table | pa.RecordBatch") -> int:
     import pyarrow as pa
 
     sink = pa.MockOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
         writer.write(rows)
     return int(sink.size())
