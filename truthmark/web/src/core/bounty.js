@@ -6,7 +6,7 @@ import { toHex, utf8 } from "./bytes.js";
 import { Chain } from "./chain.js";
 import { Refusal } from "./errors.js";
 import { readDocument } from "./document.js";
-import { requestJson } from "./http.js";
+import { requestJson, within } from "./http.js";
 import { checkStored, manifestBytes, openStored, readManifest } from "./items.js";
 import { firstOf, Relay } from "./relay.js";
 import { deadlines, readTerms, requireSound } from "./terms.js";
@@ -182,12 +182,8 @@ export class Bounty {
    *   enrolled: number, relay: ?Record<string, any>, oneSource: boolean}>}
    */
   async status() {
-    let said = null;
-    try {
-      said = await this.relayGet("");
-    } catch {
-      // its figures are shown where it says any
-    }
+    // Its figures are shown where it says any; they hold nothing up.
+    const said = within(this.patience, this.relayGet(""), "the relay").catch(() => null);
     const seen = await look(this);
     const isLabeling = seen.status === 3;
     return {
@@ -198,7 +194,7 @@ export class Bounty {
       times: isLabeling ? deadlines(this.terms, seen.mark) : null,
       seed: seen.seed,
       enrolled: seen.rows.length,
-      relay: said,
+      relay: await said,
       oneSource: this.chain.oneSource,
     };
   }

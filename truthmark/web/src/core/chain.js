@@ -7,6 +7,8 @@ import { ofStranger, Refusal, Unavailable } from "./errors.js";
 import { requestJson } from "./http.js";
 
 const BATCH = 20;
+/** Seconds for which a source is waited for alone; then the next is asked beside it. */
+const PATIENCE = 2;
 
 /**
  * @typedef {object} Moment The newest block that counts as final.
@@ -25,14 +27,17 @@ export class Chain {
     this.host = host;
     this.fetch = fetcher;
     const watch = host.watch.map(({ url }) => `${url.replace(/\/+$/, "")}/rpc`);
-    const places = new Map();
-    for (const url of [host.rpc, ...host.endpoints, ...watch, ...more]) {
-      const place = new URL(url).origin;
-      if (!places.has(place)) places.set(place, url);
-    }
+    const places = new Set();
+    const isNew = (/** @type {string} */ url) => places.size < places.add(new URL(url).origin).size;
+    const own = [host.rpc, ...host.endpoints, ...watch].filter(isNew);
+    /** Those that only the bounty names: two of them may be one person's. */
+    this.named = more.filter(isNew);
     /** One source a place. */
-    this.sources = [...places.values()];
+    this.sources = [...own, ...this.named];
     this.known = new Set();
+    /** Those that nobody waits for alone, until they are quick again. */
+    this.slow = new Set();
+    this.patience = PATIENCE;
   }
 
   /** Whether one source has to do. */
@@ -52,35 +57,48 @@ export class Chain {
     }
   }
 
+  /** How many sources must say the same. */
+  get needed() {
+    return this.oneSource ? 1 : 2;
+  }
+
   /**
-   * Ask sources in two places the same, or the only one there is.
+   * Ask sources in two places the same, or the only one there is. Of the two at most one is a source
+   * that only the bounty names.
    * @param {[string, unknown[]][]} requests Methods with parameters.
    * @param {(replies: any[]) => unknown} [key] What of the replies must be alike.
    * @returns {Promise<any[]>}
    * @throws {Unavailable} They say different things, or too few answer.
    */
   async agreed(requests, key = (replies) => replies) {
-    const needed = this.oneSource ? 1 : 2;
-    const found = [];
-    let problem = new Unavailable("no source of the chain answers; trying again");
-    for (const url of this.sources) {
-      try {
-        found.push(await this.ask(url, requests));
-      } catch (error) {
-        problem = ofStranger(error, "a source of the chain");
-        continue;
-      }
-      if (found.length === needed) break;
-    }
-    if (found.length < needed) throw problem;
-    if (found.some((other) => JSON.stringify(key(other)) !== JSON.stringify(key(found[0])))) {
-      throw new Unavailable("two sources of the chain say different things; waiting");
-    }
-    return found[0];
+    return this.alike((ask) => ask(requests), key);
   }
 
   /**
-   * Ask one source after the other for what proves itself by a hash, or is only shown; one will do.
+   * As `agreed`, for a question that takes several requests.
+   * @template T
+   * @param {(ask: (requests: [string, unknown[]][]) => Promise<any[]>) => Promise<T>} question
+   * @param {(value: T) => unknown} [key] What of the answer must be alike.
+   * @returns {Promise<T>}
+   * @throws {Unavailable} They say different things, or too few answer.
+   */
+  async alike(question, key = (value) => value) {
+    const different = () => new Unavailable("two sources of the chain say different things; waiting");
+    const asked = async (ask) => {
+      const value = await question(ask);
+      return { value, text: JSON.stringify(key(value)) };
+    };
+    const enough = (heard) => {
+      const [first, ...others] = heard.filter(({ isNamed }) => !isNamed || this.needed === 1);
+      if (others.some(({ found }) => found.text !== first.found.text)) throw different();
+      const same = heard.filter(({ found }) => found.text === first?.found.text);
+      return same.length >= this.needed ? first.found.value : undefined;
+    };
+    return this.gather(asked, this.needed, enough, (heard) => (heard.length >= this.needed ? different() : undefined));
+  }
+
+  /**
+   * Ask for what proves itself by a hash, or is only shown; one source will do.
    * @template T
    * @param {(ask: (requests: [string, unknown[]][]) => Promise<any[]>) => Promise<T | undefined>} question
    *   Undefined where a source does not have it.
@@ -88,16 +106,82 @@ export class Chain {
    * @throws {Unavailable} None has it.
    */
   async anyone(question) {
-    let problem = new Unavailable("no source of the chain shows what is asked for; trying again");
-    for (const url of this.sources) {
-      try {
-        const found = await question((requests) => this.ask(url, requests));
-        if (found !== undefined) return found;
-      } catch (error) {
-        problem = ofStranger(error, "a source of the chain");
-      }
-    }
-    throw problem;
+    const asked = async (ask) => {
+      const found = await question(ask);
+      if (found !== undefined) return found;
+      throw new Unavailable("no source of the chain shows what is asked for; trying again");
+    };
+    return this.gather(asked, 1, ([first]) => first?.found);
+  }
+
+  /**
+   * Ask as many sources as are needed, in their order; where one is slow or of no use, or what they
+   * say is not enough, the next beside them. Whoever is slow is heard all the same.
+   * @template T, R
+   * @param {(ask: (requests: [string, unknown[]][]) => Promise<any[]>) => Promise<T>} question
+   * @param {number} needed
+   * @param {(heard: {found: T, isNamed: boolean}[]) => R | undefined} enough Undefined: not yet.
+   * @param {(heard: {found: T, isNamed: boolean}[]) => Error | undefined} [why] It never was.
+   * @returns {Promise<R>}
+   * @throws {Unavailable} Too few answer.
+   */
+  gather(question, needed, enough, why = () => undefined) {
+    const heard = [];
+    const waiting = [...this.sources];
+    const timers = new Map();
+    let problem = new Unavailable("no source of the chain answers; trying again");
+    let isOver = false;
+    return new Promise((resolve, reject) => {
+      const end = (settle, value) => {
+        isOver = true;
+        timers.forEach((timer) => clearTimeout(timer));
+        settle(value);
+      };
+      const step = () => {
+        if (isOver) return;
+        let found;
+        try {
+          found = enough(heard);
+        } catch (error) {
+          return end(reject, error);
+        }
+        if (found !== undefined) return end(resolve, found);
+        const prompt = () => [...timers.keys()].filter((url) => !this.slow.has(url)).length;
+        while (waiting.length && prompt() < Math.max(1, needed - heard.length)) begin(waiting.shift());
+        if (!timers.size) end(reject, why(heard) ?? problem);
+      };
+      const begin = (url) => {
+        let isLate = false;
+        const late = () => {
+          isLate = true;
+          this.slow.add(url);
+          step();
+        };
+        const listen = () => {
+          clearTimeout(timers.get(url));
+          if (!isOver) timers.set(url, setTimeout(late, 1000 * this.patience));
+        };
+        const ask = async (requests) => {
+          if (isOver) throw problem; // others have answered meanwhile
+          return this.ask(url, requests).finally(listen);
+        };
+        listen();
+        question(ask)
+          .then((found) => {
+            if (!isLate) this.slow.delete(url);
+            heard.push({ found, isNamed: this.named.includes(url) });
+          })
+          .catch((error) => {
+            problem = ofStranger(error, "a source of the chain");
+          })
+          .then(() => {
+            clearTimeout(timers.get(url));
+            timers.delete(url);
+            step();
+          });
+      };
+      step();
+    });
   }
 
   /** @param {string} url @param {[string, unknown[]][]} requests @returns {Promise<any[]>} */
@@ -139,20 +223,14 @@ export class Chain {
 
   /** @returns {Promise<Moment>} The newest block that counts as final, and chain time. */
   async finalBlock() {
-    const heights = [];
-    let problem = new Unavailable("no source of the chain answers; trying again");
-    const needed = this.oneSource ? 1 : 2;
-    for (const url of this.sources) {
-      try {
-        const [block] = await this.ask(url, [["eth_getBlockByNumber", ["latest", false]]]);
-        heights.push({ number: toCount(block?.number), time: toCount(block?.timestamp) });
-      } catch (error) {
-        problem = ofStranger(error, "a source of the chain");
-        continue;
-      }
-      if (heights.length === needed) break;
-    }
-    if (heights.length < needed) throw problem;
+    const asked = async (ask) => {
+      const [block] = await ask([["eth_getBlockByNumber", ["latest", false]]]);
+      return { number: toCount(block?.number), time: toCount(block?.timestamp) };
+    };
+    const heights = await this.gather(asked, this.needed, (heard) => {
+      const isEnough = heard.length >= this.needed && heard.some(({ isNamed }) => !isNamed || this.needed === 1);
+      return isEnough ? heard.map(({ found }) => found) : undefined;
+    });
     // The slower one decides what both can know.
     const height = Math.min(...heights.map(({ number }) => number));
     const number = Math.max(0, height - Math.max(1, this.host.confirmations) + 1);
