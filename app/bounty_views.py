@@ -193,6 +193,7 @@ class BountyPage:
         is_scored: Whether a score was posted.
         results: What became of this account's part.
         challenge: What is wrong in the score, while it can be disproved.
+        kept: The reward of who disproved it, until it is taken out.
         judged: What its pay follows from.
     """
 
@@ -231,6 +232,7 @@ class BountyPage:
     is_scored: bool
     results: "tuple[MyResult, ...]"
     challenge: "Challenge | None"
+    kept: "Kept | None"
     judged: Judged
 
 
@@ -319,3 +321,18 @@ class Challenge:
     now: int
     wrongs: tuple[str, ...]
     reward: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the board keeps for who disproved a score.
+
+    Attributes:
+        number: The bounty.
+        account: Who disproved it.
+        amount: All that the board keeps for that account in this token, the reward among it.
+    """
+
+    number: int
+    account: str
+    amount: str

@@ -14,7 +14,7 @@ from app.components.live import live, trouble
 from app.components.pace import own_pace
 from app.components.problem import problem, shown
 from app.components.sample import sample
-from app.components.score import challenge, my_result
+from app.components.score import challenge, kept_reward, my_result
 from app.components.tables import copyable
 from app.components.text import in_badge, literal
 
@@ -237,6 +237,9 @@ def _after(bounty: BountyPage) -> None:
     if bounty.challenge is not None:
         st.subheader("Is the score right?")
         challenge(bounty.challenge)
+    if bounty.kept is not None:
+        st.subheader("The score was disproved")
+        kept_reward(bounty.kept)
 
 
 def _news() -> None:

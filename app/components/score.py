@@ -7,12 +7,12 @@ import pandas as pd
 import streamlit as st
 
 from app import services
-from app.bounty_views import Challenge, MyResult
+from app.bounty_views import Challenge, Kept, MyResult
 from app.components.account import unlock_first
 from app.components.clock import clock
 from app.components.problem import shown
 from app.components.tables import copyable
-from app.components.text import literal, prose
+from app.components.text import literal, prose, short_address
 from app.components.wallet import chosen, wallet
 from app.views import WalletAction
 
@@ -154,4 +154,42 @@ def _by_wallet(found: Challenge) -> None:
         st.session_state["bounty_news"] = (
             f"It is proven: everybody is paid in full, and {found.reward} is yours."
         )
+        st.rerun()
+
+
+def kept_reward(found: Kept) -> None:
+    """Draw the reward that waits for who disproved the score, and how they take it out."""
+    st.success(
+        "It was proven that the score is wrong, so everybody is paid in full. The contract keeps "
+        f"{literal(found.amount)} for the account that did.",
+        icon=":material/gavel:",
+    )
+    copyable("Who proved it", found.account)
+    account = services.account()
+    if account is not None:
+        if (
+            account.address == found.account
+            and st.button("Take it out", key=f"bounty_reward_{account.address}")
+            and unlock_first()
+        ):
+            with shown(services.TruthmarkError), st.spinner("Paying it out to you"):
+                services.withdraw()
+                st.session_state["bounty_news"] = f"{found.amount} came to you."
+                st.rerun()
+        return
+    st.caption("If that account is yours, take it out with the wallet that sent the proof.")
+    key = f"bounty_reward_{found.number}"
+    payer = chosen(key)
+    is_theirs = payer.lower() == found.account.lower()
+    actions: tuple[WalletAction, ...] = ()
+    with shown(services.TruthmarkError):
+        actions = services.taking_out(payer) if is_theirs else ()
+    done = wallet(services.wallet_offer(payer, actions), key)
+    if payer and not is_theirs:
+        st.caption(
+            f"This is another account; choose {short_address(found.account)} in your wallet."
+        )
+    if done and done != st.session_state.get(f"{key}_done"):
+        st.session_state[f"{key}_done"] = done
+        st.session_state["bounty_news"] = "It came to your address."
         st.rerun()

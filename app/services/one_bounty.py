@@ -29,7 +29,9 @@ from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.proofs import ProofKind
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import NO_ACCOUNT
+from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, ConfigError, TruthmarkError
+from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.text import clean, format_duration
 
@@ -109,6 +111,7 @@ def _bounty(number: int) -> bounty_views.BountyPage:
             is_scored=record.score is not None,
             results=_results(labeling, offer, phase),
             challenge=_challenge(labeling, offer, phase),
+            kept=_kept(session, record),
             judged=judged_of(session, number, terms),
         )
 
@@ -325,6 +328,19 @@ def disproving(number: int, payer: str) -> tuple[views.WalletAction, ...]:
         record = labeling.offer().record
         lies = _lies(labeling, record) if record.status in _UNDER_CHALLENGE else ()
         return tuple(proving(labeling.session, record, lie, payer) for lie in lies[:1])
+
+
+def _kept(session: Session, record: Record) -> bounty_views.Kept | None:
+    """Return the reward of who disproved a score, as long as the board keeps it for them."""
+    if record.status is not Status.PROVEN or not record.terms.reward:
+        return None
+    number, token = record.ref.bounty_id, record.terms.token
+    events = session.follower.index.events(reader.BOARD, "LieProven", bounty_id=number)
+    if not events:  # the index is behind
+        return None
+    prover = to_checksum_address(events[-1].args["challenger"])
+    units = Settlement(session).credits(token, prover).get(reader.BOARD, 0)
+    return bounty_views.Kept(number, prover, amount_of(session, units, token)) if units else None
 
 
 def _lies(labeling: Labeling, record: Record) -> tuple[Lie, ...]:

@@ -125,6 +125,34 @@ def test_disproving__by_a_wallet__sends_the_proof_and_takes_its_reward(
     assert world.sent == []
 
 
+def test_kept__score_was_disproved__is_offered_by_what_the_chain_has(
+    world: World, labeling: Labeling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, held = replace(world.record, status=Status.PROVEN), {"bounty_board": 5_000_000}
+    rows = [SimpleNamespace(args={"challenger": PAYEE.lower()})]
+    asked: list[object] = []
+    index = SimpleNamespace(events=lambda *names, **equal: asked.append((names, equal)) or rows)
+    session = SimpleNamespace(
+        follower=SimpleNamespace(index=index), profile=labeling.session.profile
+    )
+    settlement = SimpleNamespace(credits=lambda token, account: held)
+    monkeypatch.setattr(one_bounty, "Settlement", lambda _: settlement)
+    monkeypatch.setattr(one_bounty, "amount_of", lambda _, units, token: f"{units} of {token}")
+    found = one_bounty._kept(session, record)  # type: ignore[arg-type]
+    assert found == views.Kept(
+        REF.bounty_id, to_checksum_address(PAYEE), f"5000000 of {record.terms.token}"
+    )
+    assert asked == [(("bounty_board", "LieProven"), {"bounty_id": REF.bounty_id})]
+    held.clear()  # taken out
+    assert one_bounty._kept(session, record) is None  # type: ignore[arg-type]
+    held["bounty_board"] = 1
+    rows.clear()  # the index is behind
+    assert one_bounty._kept(session, record) is None  # type: ignore[arg-type]
+    asked.clear()
+    assert one_bounty._kept(session, world.record) is None  # type: ignore[arg-type]
+    assert asked == []
+
+
 def test_disprove__score_is_right__finds_nothing(world: World, labeling: Labeling) -> None:
     world.score()
     found = services.challenge_of(REF.bounty_id)

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from streamlit.testing.v1 import AppTest
 
-from app import services
+from app import bounty_views, services
 from app.services import bounties as bounties_service
 from app.services import one_bounty
 from app.services.wallets import claims_of
@@ -365,6 +365,27 @@ def test_bounty__score_is_wrong__is_offered_to_be_disproved(
     click(at, "Disprove it as labeler")
     assert proven == [int(world["scored"])]
     assert "5 TUSD is yours" in page(at)
+
+    # After a reload the chain alone knows that it was proven, and by whom.
+    monkeypatch.setattr(one_bounty, "_challenge", lambda *_: None)
+    taken: list[str] = []
+    monkeypatch.setattr(services, "withdraw", lambda: taken.append("it"))
+    for account, is_own in (
+        (world.net.session("labeler").address, True),
+        ("0x" + "12" * 20, False),
+    ):
+        kept = bounty_views.Kept(int(world["scored"]), account, "5 TUSD")
+        monkeypatch.setattr(one_bounty, "_kept", lambda *_, kept=kept: kept)
+        at = start("bounty", bounty=world["scored"])
+        assert "keeps 5 TUSD for the account that did" in page(at)
+        assert has_button(at, "Take it out") == is_own
+        if is_own:
+            click(at, "Take it out")
+            assert taken and "5 TUSD came to you" in page(at)
+    one_bounty._public_bounty.clear()
+    hosted = start("bounty", is_local=False, bounty=world["scored"])
+    assert "take it out with the wallet that sent the proof" in page(hosted)
+    one_bounty._public_bounty.clear()
 
 
 def test_bounty__relay_is_away__says_so_and_shows_the_rest(start: Start, world: World) -> None:

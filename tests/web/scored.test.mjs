@@ -170,6 +170,79 @@ test("what could have been proven is told when it is too late", async () => {
   assert.deepEqual([phase, lies.length], ["over", 1]);
 });
 
+test("the reward of a proof is found by what the chain has, until it is taken out", async () => {
+  const { world, bounty, look, answers } = await delivered();
+  world.score(posted(answers, { lie: { 7: 0 } }), 5);
+  assert.equal((await look()).reward, null);
+  world.prove(PAYEE, 500);
+  assert.deepEqual((await look()).reward, { account: PAYEE, units: 500n });
+  const honest = world.logs;
+  for (const topics of [undefined, 5, [], [0, 0, 0, "0x12"], [0, 0, 0, toHex(new Uint8Array(32).fill(1))]]) {
+    const odd = honest.map((log) => (log.transactionHash === toHex(word(6)) ? { ...log, topics } : log));
+    const lying = ({ method }, logs) => (method === "eth_getLogs" ? odd : logs);
+    world.bent = { [`${BASE} chain`]: lying };
+    assert.equal((await look()).reward?.units, 500n);
+    for (const place of [OTHER, WATCH, RELAY]) world.bent[`${place} chain`] = lying;
+    const { reward, pay, phase } = await look(); // it hides nothing of one's own
+    assert.deepEqual([reward, pay.price, phase], [undefined, 1_200n, "ended"]);
+  }
+  const other = honest.slice(-1).map((log) => ({ ...log, topics: [...log.topics.slice(0, 3), toHex(word(PROVER))] }));
+  world.bent = { [`${BASE} chain`]: ({ method }, logs) => (method === "eth_getLogs" ? other : logs) };
+  assert.equal((await look()).reward, undefined); // one source's word is none
+  world.bent = {};
+  world.held = 0;
+  assert.equal((await look()).reward, null);
+  assert.equal(core.withdrawalOf(bounty, PAYEE).to, bounty.ref.board);
+});
+
+test("a source that is slow holds nothing up, and then is waited for no more", async () => {
+  for (const slow of [BASE, OTHER]) {
+    const { world, bounty, look, answers } = await delivered();
+    world.score(posted(answers), 5);
+    const { chain } = bounty;
+    chain.patience = 0.02;
+    const asked = [];
+    const never = new Promise(() => {});
+    chain.fetch = (url, init) => {
+      asked.push(new URL(url).origin);
+      return url.startsWith(slow) ? never : world.fetch(url, init);
+    };
+    assert.equal((await look()).phase, "challenge"); // the log of the score is asked of one, too
+    assert.deepEqual([...chain.slow].map((url) => new URL(url).origin), [slow]);
+    chain.patience = 1_000;
+    asked.length = 0;
+    await chain.finalBlock(); // would wait for long
+    assert.ok(asked.includes(slow) && asked.includes(WATCH));
+    chain.fetch = world.fetch;
+    await chain.finalBlock();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.equal(chain.slow.size, 0);
+  }
+});
+
+test("two sources that only the bounty names are no two", async () => {
+  const { world, bounty, look, answers } = await delivered();
+  world.score(posted(answers), 5);
+  const { chain } = bounty;
+  const second = "https://second.example/rpc";
+  chain.named.push(second);
+  chain.sources.push(second);
+  const away = new Set([OTHER, WATCH]);
+  chain.fetch = (url, init) => (away.has(new URL(url).origin) ? new Response(null, { status: 503 }) : world.fetch(url, init));
+  assert.equal((await look()).phase, "challenge"); // the page's own, and one of them
+  away.add(BASE);
+  await assert.rejects(look(), isRefusal(core.Unavailable, /HTTP status 503/));
+  // Nor do they hold up what two others say alike.
+  away.clear();
+  away.add(OTHER);
+  chain.named.push(`${WATCH}/rpc`);
+  chain.sources = [`${BASE}/rpc`, OTHER, `${WATCH}/rpc`, `${RELAY}/rpc`, second];
+  world.bent[`${WATCH} chain`] = ({ method }, honest) => (method === "eth_call" ? `${honest}00` : honest);
+  assert.equal((await look()).phase, "challenge");
+  world.bent[`${RELAY} chain`] = world.bent[`${new URL(second).origin} chain`] = world.bent[`${WATCH} chain`];
+  await assert.rejects(look(), isRefusal(core.Unavailable, /different things/));
+});
+
 const ODD = [5, "x", null, true, [], [5], [[5]], [null], { toString: 0 }, { calls: [5] }, { calls: [[5]] },
   { calls: { length: 9 } }, { calls: [{ toString: 0 }, null] }, { account: { toString: 0 }, board: { toString: 0 } }];
 
@@ -230,12 +303,14 @@ test("servers that hang hold nothing back", async () => {
   const hang = new Promise(() => {});
   const honest = bounty.relays[0].fetch;
   for (const relay of bounty.relays) {
-    relay.fetch = (url, init) => (/acknowledgements|commits|roster/.test(url) ? hang : honest(url, init));
+    relay.fetch = (url, init) => (/acknowledgements|commits|roster|bounties.\d+$/.test(url) ? hang : honest(url, init));
   }
   assert.equal(await core.acknowledged(bounty, signed), undefined);
   world.score(posted(answers), 5);
   bounty.commits = undefined;
   assert.equal((await look()).phase, "challenge");
+  const { status, relay } = await bounty.status();
+  assert.deepEqual([status, relay], [5, null]);
 });
 
 test("labels that another browser sent are said to be there", async () => {

@@ -29,18 +29,20 @@ const GENESIS = `0x${"00".repeat(31)}01`;
 export const ID = 7;
 
 const selector = (signature) => toHex(calldata(signature));
-const [STATE, TERMS, CONTEXT, INTAKE, PROOFS] = [
+const [STATE, TERMS, CONTEXT, INTAKE, PROOFS, BALANCES] = [
   "state(uint256)",
   "terms_hashes(uint256)",
   "context(uint256,uint256,uint256,uint256)",
   "intake()",
   "proofs()",
+  "balances(address,address)",
 ].map(selector);
-const [SCORE_GOLD, SCORE_ENTRIES, ENROLLED, COMMITTED] = [
+const [SCORE_GOLD, SCORE_ENTRIES, ENROLLED, COMMITTED, LIE_PROVEN] = [
   "ScoreGold(uint256,bytes32,bytes,bytes)",
   "ScoreEntries(uint256,bytes)",
   "Enrolled(uint256,uint256,uint256,uint256,uint256)",
   "Committed(uint256,uint256,uint256,uint256)",
+  "LieProven(uint256,uint256,address,uint256)",
 ].map((event) => toHex(keccak(utf8(event))));
 export const PROVER = `0x${"9f".repeat(20)}`;
 
@@ -164,6 +166,14 @@ export class World {
     ];
   }
 
+  /** Disprove it: the board keeps something for who did. */
+  prove(account, held) {
+    this.status = 10;
+    this.held = held;
+    const topics = [LIE_PROVEN, toHex(word(ID)), toHex(word(0)), toHex(word(account))];
+    this.logs.push({ topics, data: toHex(word(1)), transactionHash: toHex(word(6)), logIndex: "0x0" });
+  }
+
   acknowledge(signed) {
     const { worker, commitment } = signed;
     const data = typedData(this.ref, "Acknowledged", { terms_hash: this.terms.hash, worker, commitment });
@@ -245,6 +255,8 @@ export class World {
       case INTAKE:
       case PROOFS:
         return toHex(word(PROVER));
+      case BALANCES:
+        return toHex(word(at(1) === Number(PAYEE) ? this.held : 0));
       default:
         return "0x";
     }

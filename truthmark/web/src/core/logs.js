@@ -13,6 +13,8 @@ import { keccak } from "./hash.js";
 /** Blocks that are searched at once, as far as servers forward that, and how often. */
 const SPAN = 10_000;
 const SPANS = 50;
+/** Blocks in which something must lie that was logged at a known time. */
+const NEAR = 100;
 /** Of one answer: more than any bounty logs. */
 const MAX_LOGS = 5_000;
 /** What a call brings at most, as the contracts take it. */
@@ -64,6 +66,12 @@ export async function blockAt(ask, time, last) {
     else high = middle;
   }
   return low;
+}
+
+/** What was logged at a known time, of the blocks up to the last. @param {Ask} ask @param {Wanted} wanted @param {number} time @param {number} last */
+export async function logsAt(ask, wanted, time, last) {
+  const at = await blockAt(ask, time, last);
+  return logsWithin(ask, wanted, at, Math.min(at + NEAR, last));
 }
 
 /**

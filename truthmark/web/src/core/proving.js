@@ -3,9 +3,10 @@
 
 import { callOf, words } from "./abi.js";
 import { calldata, look, Status } from "./board.js";
-import { toHex } from "./bytes.js";
+import { toBigInt, toHex, word } from "./bytes.js";
 import { checksummed } from "./curve.js";
 import { Refusal, Unavailable } from "./errors.js";
+import { logsAt, topicOf } from "./logs.js";
 
 const FORMAT = "truthmark/proof/1";
 
@@ -14,9 +15,16 @@ const GAS = { answer: 300_000, line: 160_000, delivered: 150_000, readable: 175_
 const GAS_A_LABEL = 1_000;
 const GAS_A_GOLD = 1_450;
 const WITHDRAW_GAS = 80_000;
+const ACCOUNT = /^0x0{24}[0-9a-f]{40}$/i;
+const LIE_PROVEN = topicOf("LieProven(uint256,uint256,address,uint256)");
 
 /** @typedef {import("./bounty.js").Bounty} Bounty */
 /** @typedef {import("./lies.js").Lie} Lie */
+/**
+ * @typedef {object} Reward Of a proof, while the board keeps it.
+ * @property {string} account Who proved it.
+ * @property {bigint} units All that the board keeps for that account, in the token of the bounty.
+ */
 
 /**
  * Make a proof ready, after a last look: nothing is sent for what somebody else has proven, nor is
@@ -48,6 +56,26 @@ export async function proofOf(bounty, lie, score) {
 export function withdrawalOf({ ref, terms }, account) {
   const data = callOf("withdraw(address,address,uint256)", [words(terms.token, account, 0)]);
   return { to: ref.board, data: toHex(data) };
+}
+
+/**
+ * Look who disproved a score, and whether the board still keeps their reward.
+ * @param {Bounty} bounty @param {import("./board.js").Seen} seen Of a bounty that ended by a proof.
+ * @returns {Promise<?Reward>} Null where there is none, or it was taken out.
+ * @throws {Unavailable} It cannot be read just now.
+ */
+export async function rewardOf({ chain, ref, terms }, seen) {
+  if (!terms.reward) return null;
+  const wanted = { address: ref.board, topics: [LIE_PROVEN, toHex(word(ref.bountyId))] };
+  const account = await chain.alike(async (ask) => {
+    const [log] = await logsAt(ask, wanted, seen.mark, seen.block);
+    const prover = log?.topics?.[3];
+    if (ACCOUNT.test(prover)) return `0x${prover.slice(26).toLowerCase()}`;
+    throw new Unavailable("a source of the chain does not show who disproved the score; trying again");
+  });
+  const [held] = await chain.call(ref.board, [calldata("balances(address,address)", terms.token, account)], seen.blockHash);
+  const units = toBigInt(held);
+  return units ? { account, units } : null;
 }
 
 /**

@@ -9,7 +9,8 @@ import { Refusal, Unavailable } from "./errors.js";
 import { judgementOf, paymentOf } from "./judging.js";
 import { labelerSecret } from "./labelfile.js";
 import { findLies } from "./lies.js";
-import { blockAt, logsBackwards, logsWithin, topicOf } from "./logs.js";
+import { blockAt, logsAt, logsBackwards, topicOf } from "./logs.js";
+import { rewardOf } from "./proving.js";
 import { acknowledged, isAcknowledgement } from "./releasing.js";
 import { NOT_DELIVERED, readScore } from "./score.js";
 import { commitmentOf, openRun } from "./sealing.js";
@@ -19,8 +20,6 @@ import { deadlines } from "./terms.js";
 /** @typedef {import("./board.js").Seen} Seen */
 /** @typedef {{gold: Uint8Array, entries: Uint8Array, lines: Uint8Array}} Posted */
 
-/** Blocks in which the score must lie that was posted at a known time. */
-const NEAR = 100;
 /** By how many seconds the block that counts as final may be older than the newest one. */
 const BEHIND = 900;
 const ENDS = {
@@ -49,6 +48,8 @@ const [SCORE_GOLD, SCORE_ENTRIES] = [
  * @property {?import("./judging.js").Judgement} judgement Where there is a score.
  * @property {import("./lies.js").Lie[]} lies What they can prove wrong in it; all of it, not only of
  *   them. Where it is over: what could have been proven.
+ * @property {import("./proving.js").Reward | null | undefined} reward Where the score was disproved,
+ *   and its reward was not taken out yet; undefined where that cannot be read just now.
  * @property {string} score Its hash, as the board keeps it.
  * @property {boolean} oneSource
  */
@@ -72,12 +73,19 @@ export async function standingOf(bounty, device, store) {
   const { terms, ref, chain } = bounty;
   requireFresh(seen, bounty.host);
   const found = { ...phaseOf(seen, terms), now: seen.now, worker, seats: commit.seats, score: seen.score };
-  const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null };
+  const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null, reward: null };
   if (!found.end) return standing;
   const pay = (line) => paymentOf({ terms, rows: seen.rows }, { worker, seats: commit.seats }, found.end, line);
   if (BigInt(seen.score) === 0n) return { ...standing, pay: pay(0) };
   const { judgement, lies } = await judge(bounty, device, store, { seen, signed, workers });
-  return { ...standing, pay: pay(judgement.line), judgement, lies: found.phase === "ended" ? [] : lies };
+  const reward = found.end === "proven" ? await rewardOf(bounty, seen).catch(unknown) : null;
+  return { ...standing, pay: pay(judgement.line), judgement, reward, lies: found.phase === "ended" ? [] : lies };
+}
+
+/** What somebody else can take out holds nothing of one's own back. */
+function unknown(error) {
+  if (error instanceof Unavailable) return undefined;
+  throw error;
 }
 
 /** A source that stands still shows no score to who waits for it. */
@@ -179,9 +187,8 @@ async function fetchScore({ chain, ref, terms }, seen) {
   const isUnderChallenge = seen.status === Status.SCORED || seen.status === Status.SCORED_HALF;
   const pick = (logs) => candidates(logs).map((posted) => held(terms, posted, seen.score)).find(Boolean);
   return chain.anyone(async (ask) => {
-    const at = await blockAt(ask, seen.mark, seen.block);
-    if (!isUnderChallenge) return logsBackwards(ask, wanted, at, pick);
-    return pick(await logsWithin(ask, wanted, at, Math.min(at + NEAR, seen.block)));
+    if (isUnderChallenge) return pick(await logsAt(ask, wanted, seen.mark, seen.block));
+    return logsBackwards(ask, wanted, await blockAt(ask, seen.mark, seen.block), pick);
   });
 }
 

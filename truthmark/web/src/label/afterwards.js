@@ -6,8 +6,8 @@ import { scoreView } from "./score_view.js";
 
 const LOOK_SECONDS = 15;
 /** What is shown is drawn again only where one of these is another. */
-const drawnBy = (/** @type {import("../core/scored.js").Standing} */ { phase, end, score, lies }) =>
-  [phase, end, score, lies.length].join(" ");
+const drawnBy = (/** @type {import("../core/scored.js").Standing} */ { phase, end, score, lies, reward }) =>
+  [phase, end, score, lies.length, reward?.units ?? ""].join(" ");
 
 /**
  * Follow a bounty to its end, and show what becomes of the labeler's part.
@@ -28,7 +28,7 @@ export async function follow(options) {
   const { core, bounty, store, wait, isClosed } = options;
   const device = await store.get("device");
   let drawn = "";
-  let proven = /** @type {?import("./proving_view.js").Proven} */ (null);
+  let proven = "";
   let view = /** @type {{element: HTMLElement, close: () => void} | null} */ (null);
   try {
     while (!isClosed()) {
@@ -50,15 +50,15 @@ export async function follow(options) {
           ...options,
           standing,
           proven,
-          told: (/** @type {import("./proving_view.js").Proven} */ now) => {
-            proven = now;
+          told: (/** @type {string} */ says) => {
+            proven = says;
             drawn = ""; // whatever the chain says now
             options.wake();
           },
         });
         if (options.mount(view.element)) drawn = key; // else there is a screen of items, and then again
       }
-      if (standing.phase === "ended" && drawn === key) return;
+      if (standing.phase === "ended" && drawn === key && standing.reward !== undefined) return;
       await wait(LOOK_SECONDS);
     }
   } finally {

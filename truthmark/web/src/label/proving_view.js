@@ -8,12 +8,6 @@ import { clean, formatAmount, formatClock, plural } from "./text.js";
 import { findWallets } from "./wallets.js";
 
 /** @typedef {import("./wallets.js").Wallet} Wallet */
-/**
- * @typedef {object} Proven A proof that was sent from here, and counts.
- * @property {string} says
- * @property {?{wallet: Wallet, account: string}} reward Who can take it out, where it is still to be.
- */
-
 const MOST_LIES = 5;
 
 /**
@@ -22,7 +16,7 @@ const MOST_LIES = 5;
  * @param {import("../core/bounty.js").Bounty} options.bounty
  * @param {import("./pay_words.js").Pay} options.pay
  * @param {import("../core/scored.js").Standing} options.standing
- * @param {(proven: Proven) => void} options.told once a proof counts
+ * @param {(says: string) => void} options.told once a proof counts
  * @param {(name: string, text: string) => void} options.save
  * @returns {{element: HTMLElement, close: () => void}}
  */
@@ -39,20 +33,16 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
   const cost = h("dd", {}, "gas alone");
   void tellCost(core, bounty, core.gasOf(bounty.terms, lie, seats), cost);
   const said = h("p.tm-field-said", { role: "status" });
-  const buttons = h("div.tm-wallets", {}, h("p.tm-field-hint", {}, "No wallet is found in this browser."));
   const saving = h("button", { type: "button" }, icon("save"), "Save the proof as a file");
   const attempt = attempts(said);
   const prove = (/** @type {Wallet} */ wallet) => attempt(async () => {
     fill(said, `Confirm in ${wallet.name}.`);
     const proof = await core.proofOf(bounty, lie, score);
-    let account = "";
     // The proof alone: whatever may hinder the reward must not undo it.
-    const calls = (/** @type {string} */ sender) => ((account = sender), [proof]);
-    await wallet.send(bounty.host, calls, (text) => fill(said, text));
-    const kept = reward && ` ${reward} is kept by the contract for the account that sent it.`;
-    const says = `It is proven: everybody is paid in full.${kept}`;
+    await wallet.send(bounty.host, () => [proof], (text) => fill(said, text));
+    const says = "It is proven: everybody is paid in full.";
     fill(said, says);
-    told({ says, reward: reward ? { wallet, account } : null });
+    told(says);
   });
   saving.onclick = () => void attempt(async () => {
     const proof = await core.proofOf(bounty, lie, score);
@@ -60,13 +50,7 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
     const first = reward ? "Whoever sends it first gets the reward; you are" : "Once somebody has sent it, you are";
     fill(said, `Saved. ${first} paid in full${reward && " all the same"}.`);
   });
-  /** @type {Wallet[]} */
-  const wallets = [];
-  const close = findWallets((wallet) => {
-    wallets.push(wallet);
-    fill(buttons, wallets.map((each) =>
-      h("button.tm-primary", { type: "button", onclick: () => void prove(each) }, `Disprove it with ${each.name}`)));
-  });
+  const { element: buttons, close } = walletButtons("tm-primary", (wallet) => `Disprove it with ${wallet.name}`, prove);
   const facts = [
     ["Until", formatClock(until ?? 0, now)],
     ["Costs", cost],
@@ -88,28 +72,48 @@ export function provingView({ core, bounty, pay, standing, told, save }) {
 }
 
 /**
- * What was proven from here; the reward is taken out by a click of its own.
- * @param {any} options as of `scoreView`
+ * What the contract keeps for who disproved the score: taken out by a click, also after a reload.
+ * @param {any} options as of `provingView`
+ * @returns {{element: HTMLElement, close: () => void}}
  */
-export function provenView({ core, bounty, pay, proven }) {
-  const said = h("p.tm-close", { role: "status" }, icon("check"), proven.says);
-  if (!proven.reward) return said;
-  const { wallet, account } = proven.reward;
+export function rewardView({ core, bounty, pay, standing }) {
+  const { account, units } = standing.reward;
+  const amount = formatAmount(units, pay.token);
+  const short = `${account.slice(0, 8)}…${account.slice(-6)}`;
+  const said = h("p", {}, `The contract keeps ${amount} for the account that proved it, `,
+    h("span.tm-mono", { title: account }, short), ". If that is yours:");
   const hint = h("p.tm-field-said", { role: "status" });
   const attempt = attempts(hint);
-  const take = h("button", { type: "button" }, `Take the reward out with ${wallet.name}`);
-  take.onclick = () => void attempt(async () => {
+  const take = (/** @type {Wallet} */ wallet) => attempt(async () => {
     fill(hint, `Confirm in ${wallet.name}.`);
-    const calls = () => [core.withdrawalOf(bounty, account)];
-    await wallet.send(bounty.host, calls, (/** @type {string} */ text) => fill(hint, text));
-    proven.reward = null;
-    proven.says = `It is proven: everybody is paid in full, and ${formatAmount(bounty.terms.reward, pay.token)}` +
-      ` came to the account of ${wallet.name}.`;
-    fill(said, icon("check"), proven.says);
-    fill(hint, "");
-    take.remove();
+    const calls = (/** @type {string} */ sender) => {
+      if (sender !== account) throw new Error(`${wallet.name} shows another account; choose ${short} in it, then try again.`);
+      return [core.withdrawalOf(bounty, account)];
+    };
+    await wallet.send(bounty.host, calls, (text) => fill(hint, text));
+    element.replaceChildren(h("p.tm-close", { role: "status" }, icon("check"), `${amount} came to the account of ${wallet.name}.`));
   });
-  return [said, h("p.tm-row", {}, take), hint];
+  const { element: buttons, close } = walletButtons("", (wallet) => `Take the reward out with ${wallet.name}`, take);
+  const element = h("section.tm-reward", { "aria-label": "The reward" }, said, buttons, hint);
+  return { element, close };
+}
+
+/**
+ * A button for each wallet of this browser.
+ * @param {string} kind its class @param {(wallet: Wallet) => string} says
+ * @param {(wallet: Wallet) => Promise<void>} act
+ * @returns {{element: HTMLElement, close: () => void}}
+ */
+function walletButtons(kind, says, act) {
+  const element = h("div.tm-wallets", {}, h("p.tm-field-hint", {}, "No wallet is found in this browser."));
+  /** @type {Wallet[]} */
+  const wallets = [];
+  const close = findWallets((wallet) => {
+    wallets.push(wallet);
+    fill(element, wallets.map((each) =>
+      h("button", { type: "button", class: kind, onclick: () => void act(each) }, says(each))));
+  });
+  return { element, close };
 }
 
 /** Do one thing at a time, and say what is in the way. @param {HTMLElement} said */

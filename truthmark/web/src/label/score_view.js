@@ -2,13 +2,14 @@
 /** The labeler's part after the score: each answer that was checked, the pay, and what is wrong. */
 
 import { h, icon } from "./dom.js";
-import { provenView, provingView } from "./proving_view.js";
+import { provingView, rewardView } from "./proving_view.js";
 import { headOf, OUTCOMES, placeOf, remarksOf, saysOf, shareOf } from "./score_words.js";
 import { clean, formatAmount, plural } from "./text.js";
 
 /** @typedef {import("../core/scored.js").Standing} Standing */
 
 const MOST_LINES = 400;
+const HEADS = ["Where", "Right answer", "You said", "You said, by the score", "Counts as"];
 
 /**
  * @param {object} options
@@ -16,8 +17,8 @@ const MOST_LINES = 400;
  * @param {import("../core/bounty.js").Bounty} options.bounty
  * @param {import("./pay_words.js").Pay} options.pay
  * @param {Standing} options.standing
- * @param {?import("./proving_view.js").Proven} options.proven a proof that was sent from here
- * @param {(proven: import("./proving_view.js").Proven) => void} options.told once one was
+ * @param {string} options.proven of a proof that was sent from here
+ * @param {(says: string) => void} options.told once one was
  * @param {(name: string, text: string) => void} options.save as a file
  * @returns {{element: HTMLElement, close: () => void}}
  */
@@ -25,19 +26,25 @@ export function scoreView(options) {
   const { bounty, standing, proven } = options;
   const isWrong = standing.lies.length > 0;
   const proving = isWrong && standing.phase === "challenge" ? provingView(options) : null;
+  const reward = standing.reward ? rewardView(options) : null;
   const says = h("p", { role: isWrong ? "alert" : "status" }, saysOf(standing, bounty.terms));
   const element = h(`section.tm-card.tm-score${isWrong ? ".tm-false" : ""}`, {},
     h("span.tm-big", {}, icon(isWrong ? "warning" : "check")),
     h("h2", { tabindex: -1 }, headOf(standing)),
-    proven && provenView(options),
+    proven && h("p.tm-close", { role: "status" }, icon("check"), proven),
     says,
+    reward?.element,
     facts(options),
     remarksOf(standing).map(([isGood, text]) =>
       h(`p.tm-remark.${isGood ? "tm-good" : "tm-bad"}`, {}, icon(isGood ? "check" : "warning"), text)),
     proving?.element,
     table(standing, bounty.document.classes.map(({ name }) => clean(name, 60))),
     known(standing, bounty));
-  return { element, close: () => proving?.close() };
+  const close = () => {
+    proving?.close();
+    reward?.close();
+  };
+  return { element, close };
 }
 
 /** @param {any} options */
@@ -75,20 +82,24 @@ function table({ judgement }, names) {
   const rows = lines.slice(0, MOST_LINES).map((line) => {
     const isRight = line.outcome === "right" && !line.isDisputed;
     const sign = line.isDisputed ? "warning" : isRight ? "check" : "cross";
-    return h("tr", { class: line.isDisputed && "tm-bad" },
-      h("th", { scope: "row" }, icon(sign), placeOf(line)),
-      h("td", {}, names[line.answer]),
-      h("td", {}, name(line.own, "skip")),
-      h("td", {}, name(line.said, line.outcome === "absent" ? "nothing" : "skip"),
+    const cells = [
+      names[line.answer],
+      name(line.own, "skip"),
+      h("span", {}, name(line.said, line.outcome === "absent" ? "nothing" : "skip"),
         line.isDisputed && h("strong", {}, " – not so")),
-      h("td", {}, OUTCOMES[line.outcome]));
+      OUTCOMES[line.outcome],
+    ];
+    // Roles, as a phone draws rows as blocks, which are no table to some browsers.
+    return h("tr", { role: "row", class: line.isDisputed && "tm-bad" },
+      h("th", { role: "rowheader", scope: "row" }, icon(sign), placeOf(line)),
+      cells.map((cell, i) => h("td", { role: "cell", "data-head": HEADS[i + 1] }, cell)));
   });
-  const heads = ["Where", "Right answer", "You said", "You said, by the score", "Counts as"];
   return h("div.tm-lines", { tabindex: 0, role: "region", "aria-label": "Your answers that were checked" },
-    h("table", {},
+    h("table", { role: "table" },
       h("caption", {}, "Your answers that were checked: the requester knew the right one before anyone labeled."),
-      h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))),
-      h("tbody", {}, rows)),
+      h("thead", { role: "rowgroup" },
+        h("tr", { role: "row" }, HEADS.map((head) => h("th", { role: "columnheader", scope: "col" }, head)))),
+      h("tbody", { role: "rowgroup" }, rows)),
     lines.length > MOST_LINES && h("p", {}, `and ${plural(lines.length - MOST_LINES, "more answer")}`));
 }
 
