@@ -175,7 +175,9 @@ def _invitations(number: int) -> None:
         st.expander("Invite somebody else, for a place that is free"),
         st.form("asked_invite", border=False, clear_on_submit=True),
     ):
-        name = st.text_input("Name, or address of an account", key="asked_invite_name")
+        name = st.text_input(
+            "Name, or address of an account", key="asked_invite_name", persist_state="page"
+        )
         is_asked = st.form_submit_button("Invite", icon=":material/person_add:")
     if is_asked and unlock_first():
         with shown(services.TruthmarkError):
@@ -220,7 +222,12 @@ def _labels(progress: Progress) -> None:
         if not progress.is_over:
             st.caption("As far as labels are here; it becomes final when everybody is paid.")
         part = st.segmented_control(
-            "Show", PARTS, default=PARTS[0], key="asked_part", label_visibility="collapsed"
+            "Show",
+            PARTS,
+            default=PARTS[0],
+            key="asked_part",
+            label_visibility="collapsed",
+            persist_state="page",
         )
         draw = {
             "Labelers": _labelers,
@@ -321,12 +328,16 @@ def _again(progress: Progress) -> None:
             1_000_000,
             waves.usual_margin(progress.number),
             key="asked_below",
+            persist_state="page",
         )
-        rounds = st.number_input("Labels an item", 2, 9, ROUNDS, key="asked_rounds")
+        rounds = st.number_input(
+            "Labels an item", 2, 9, ROUNDS, key="asked_rounds", persist_state="page"
+        )
         given = st.text_input(
             "Path of a CSV with the columns item and answer: more that you know",
             key="asked_given",
             help="A wave is judged by answers that were not used before.",
+            persist_state="page",
         )
         is_asked = st.form_submit_button("What would it cost?", icon=":material/fact_check:")
     with st.expander("Answer some of these yourself: labelers of the wave are judged by them"):
@@ -383,8 +394,11 @@ def _use(progress: Progress, found: Quality) -> None:
             "Or write all of it into a folder of this machine",
             key="asked_folder",
             placeholder="~/labels",
+            persist_state="page",
         )
-        formats = st.multiselect("Formats", found.formats, default=["parquet"], key="asked_formats")
+        formats = st.multiselect(
+            "Formats", found.formats, default=["parquet"], key="asked_formats", persist_state="page"
+        )
         is_asked = st.form_submit_button("Write", icon=":material/save:")
     if is_asked:
         with working("Writing") as report:

@@ -42,9 +42,10 @@ def _results(is_reading: bool) -> None:
         max_chars=200,
         on_change=turn_to,
         args=(KEY,),
+        persist_state="page",
     )
     # On a narrow screen the style sheet hides the filters until this is on; else it hides this.
-    st.toggle("Filters", key=f"{KEY}_fold")
+    st.toggle("Filters", key=f"{KEY}_fold", persist_state="page")
     with st.container(key=f"{KEY}_filters"):
         stage, kind, access, token, order = _filters()
     found = services.find_bounties(
@@ -74,18 +75,28 @@ def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
     columns = st.columns([1.2, 1, 1.4, 0.8, 1.1])
     again: dict[str, Any] = {"on_change": turn_to, "args": (KEY,)}
     stage = columns[0].selectbox(
-        "Stage", list(Stage), format_func=lambda it: it.value, key=f"{KEY}_stage", **again
+        "Stage",
+        list(Stage),
+        format_func=lambda it: it.value,
+        key=f"{KEY}_stage",
+        **again,
+        persist_state="page",
     )
     kinds = {name: kind for kind, name in services.KINDS.items()}
-    kind = columns[1].selectbox("What", [ANY, *kinds], key=f"{KEY}_kind", **again)
+    kind = columns[1].selectbox(
+        "What", [ANY, *kinds], key=f"{KEY}_kind", **again, persist_state="page"
+    )
     access = columns[2].selectbox(
         "Who may join",
         [None, *Access],
         format_func=lambda it: ANY if it is None else it.value,
         key=f"{KEY}_access",
         **again,
+        persist_state="page",
     )
-    token = columns[3].selectbox("Paid in", [ANY, *services.tokens()], key=f"{KEY}_token", **again)
+    token = columns[3].selectbox(
+        "Paid in", [ANY, *services.tokens()], key=f"{KEY}_token", **again, persist_state="page"
+    )
     order = columns[4].selectbox(
         "Order",
         list(Order) if token != ANY else [it for it in Order if it is not Order.BEST_PAID],
@@ -93,6 +104,7 @@ def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
         key=f"{KEY}_order",
         help="To sort by pay, choose a token: amounts in different tokens cannot be compared.",
         **again,
+        persist_state="page",
     )
     return stage, kinds.get(kind), access, None if token == ANY else token, order
 

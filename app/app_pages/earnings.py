@@ -50,7 +50,9 @@ def _visit() -> None:
         st.session_state[f"{KEY}_done"] = done
         st.session_state[f"{KEY}_news"] = "It came to your address."
     if found is None:
-        typed = st.text_input("Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42)
+        typed = st.text_input(
+            "Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42, persist_state="page"
+        )
         if not typed.strip():
             return
         found = services.earnings(typed.strip(), page_of(KEY))

@@ -39,6 +39,7 @@ def _results(is_reading: bool) -> None:
         max_chars=200,
         on_change=turn_to,
         args=("market",),
+        persist_state="page",
     )
     chosen = st.session_state.get
     token, licence, limit = (chosen(f"market_{n}") for n in ("token", "licence", "max"))
@@ -52,7 +53,7 @@ def _results(is_reading: bool) -> None:
         page=page_of("market"),
     )
     # On a narrow screen the style sheet hides the filters until this is on; else it hides this.
-    st.toggle("Filters", key="market_fold")
+    st.toggle("Filters", key="market_fold", persist_state="page")
     with st.container(key="market_filters"):
         _filters(found.licences)
     _summary(found, is_filtered=_is_filtered())
@@ -91,7 +92,12 @@ def _filters(licences: tuple[str, ...]) -> None:
     tokens = services.tokens()
     token, price, seller, licence, order = st.columns([1, 1, 2, 1.5, 1.2])
     chosen = token.selectbox(
-        "Token", [ANY, *tokens], key="market_token", on_change=turn_to, args=("market",)
+        "Token",
+        [ANY, *tokens],
+        key="market_token",
+        on_change=turn_to,
+        args=("market",),
+        persist_state="page",
     )
     price.number_input(
         "At most",
@@ -102,6 +108,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         disabled=chosen == ANY,
         on_change=turn_to,
         args=("market",),
+        persist_state="page",
     )
     seller.text_input(
         "Seller",
@@ -110,10 +117,18 @@ def _filters(licences: tuple[str, ...]) -> None:
         max_chars=42,
         on_change=turn_to,
         args=("market",),
+        persist_state="page",
     )
     held = st.session_state.get("market_licence")
     known = [ANY, *licences, *([held] if held not in (None, ANY, *licences) else [])]
-    licence.selectbox("Licence", known, key="market_licence", on_change=turn_to, args=("market",))
+    licence.selectbox(
+        "Licence",
+        known,
+        key="market_licence",
+        on_change=turn_to,
+        args=("market",),
+        persist_state="page",
+    )
     order.selectbox(
         "Order",
         ["Newest", CHEAPEST],
@@ -122,6 +137,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         help="To sort by price, choose a token: prices in different tokens cannot be compared.",
         on_change=turn_to,
         args=("market",),
+        persist_state="page",
     )
 
 

@@ -44,7 +44,9 @@ def show() -> None:
                 )
             purchase_panel(purchase)
     if pages > 1:
-        st.number_input("Page", min_value=1, max_value=pages, key="my_data_page")
+        st.number_input(
+            "Page", min_value=1, max_value=pages, key="my_data_page", persist_state="page"
+        )
 
 
 def _owed() -> None:

@@ -58,20 +58,32 @@ def _choose() -> None:
         "or enter the path of a file or folder on this machine",
         key="sell_path",
         placeholder="~/data/labels.csv",
+        persist_state="page",
     )
     with st.form("sell_describe"):
         st.markdown("**What everyone will see**")
-        title = st.text_input("Title", key="sell_title", max_chars=200)
-        description = st.text_area("Description", key="sell_description", max_chars=20_000)
-        licence = st.selectbox("Licence", [*LICENCES, OTHER], key="sell_licence")
+        title = st.text_input("Title", key="sell_title", max_chars=200, persist_state="page")
+        description = st.text_area(
+            "Description", key="sell_description", max_chars=20_000, persist_state="page"
+        )
+        licence = st.selectbox(
+            "Licence", [*LICENCES, OTHER], key="sell_licence", persist_state="page"
+        )
         other = st.text_input(
             "If it is another one: its name",
             key="sell_other_licence",
             placeholder="LicenseRef-my-terms",
             max_chars=256,
+            persist_state="page",
         )
         examples = st.slider(
-            "First rows to make public", 0, 100, 0, key="sell_examples", help="Of each table."
+            "First rows to make public",
+            0,
+            100,
+            0,
+            key="sell_examples",
+            help="Of each table.",
+            persist_state="page",
         )
         preview = st.checkbox(
             "Let buyers see a sample before they pay",
@@ -79,17 +91,27 @@ def _choose() -> None:
             key="sell_sample",
             help="Chance picks it once the data is listed, and everyone can see it, for ever. "
             "Without one, buyers must trust you; most of them will not.",
+            persist_state="page",
         )
-        show_columns = st.checkbox("Show names and types of columns", True, key="sell_columns")
-        show_counts = st.checkbox("Show how many rows and files", True, key="sell_counts")
+        show_columns = st.checkbox(
+            "Show names and types of columns", True, key="sell_columns", persist_state="page"
+        )
+        show_counts = st.checkbox(
+            "Show how many rows and files", True, key="sell_counts", persist_state="page"
+        )
         with st.expander("What is packed, and how"):
             raw = st.checkbox(
                 "Pack table files byte for byte, like any other file",
                 key="sell_raw",
                 help="Buyers cannot see their columns or first rows before buying.",
+                persist_state="page",
             )
-            links = st.checkbox("Pack what links in a folder point to", key="sell_links")
-            hidden = st.checkbox("Pack hidden files of a folder too", key="sell_hidden")
+            links = st.checkbox(
+                "Pack what links in a folder point to", key="sell_links", persist_state="page"
+            )
+            hidden = st.checkbox(
+                "Pack hidden files of a folder too", key="sell_hidden", persist_state="page"
+            )
         is_asked = st.form_submit_button("Check", type="primary", icon=":material/fact_check:")
     if not is_asked:
         return
@@ -177,16 +199,21 @@ def _offer(packed: Packed) -> None:
     ways = _ways(options)
     with st.form("sell_offer"):
         price, token = st.columns([2, 1])
-        amount = price.number_input("Price", min_value=0.0, value=10.0, key="sell_price")
-        symbol = token.selectbox("Token", options.tokens, key="sell_token")
-        way = st.selectbox("Who keeps the key", list(ways), key="sell_way")
-        days = st.number_input("For how many days", 1, 365, 90, key="sell_days")
+        amount = price.number_input(
+            "Price", min_value=0.0, value=10.0, key="sell_price", persist_state="page"
+        )
+        symbol = token.selectbox("Token", options.tokens, key="sell_token", persist_state="page")
+        way = st.selectbox("Who keeps the key", list(ways), key="sell_way", persist_state="page")
+        days = st.number_input(
+            "For how many days", 1, 365, 90, key="sell_days", persist_state="page"
+        )
         windows = st.selectbox(
             "Time limits",
             [name for name, _ in options.windows],
             index=len(options.windows) - 1,
             format_func=dict(options.windows).__getitem__,
             key="sell_windows",
+            persist_state="page",
         )
         royalty = _royalty()
         bond = st.number_input(
@@ -195,6 +222,7 @@ def _offer(packed: Packed) -> None:
             value=0.0,
             key="sell_bond",
             help="It comes back when you stop selling. You lose it if your key is proved wrong.",
+            persist_state="page",
         )
         guarantee = st.number_input(
             "Guarantee, per cent of the price",
@@ -204,12 +232,14 @@ def _offer(packed: Packed) -> None:
             key="sell_guarantee",
             help="What a buyer who finds it bad can have burned. Nobody gets it. 0 is a choice "
             "too, and everyone sees it.",
+            persist_state="page",
         )
         arbiter = st.text_input(
             "Arbiter (may be empty)",
             key="sell_arbiter",
             help="The address of somebody who may end the sale of bad data at their own "
             "judgement, and take the bond. None is a choice too, and everyone sees it.",
+            persist_state="page",
         )
         deals_again = st.checkbox(
             "If a custodian does not accept within 10 minutes, give the key to others, for no more",
@@ -217,6 +247,7 @@ def _offer(packed: Packed) -> None:
             key="sell_deals_again",
             help="At most twice, while this page is open. What was paid for keeping comes back "
             "first.",
+            persist_state="page",
         )
         # The key names the account, too: a click on a button of one never lists as another.
         account = services.account()
@@ -261,6 +292,7 @@ def _royalty() -> tuple[int, Decimal]:
         value=5.0,
         key="sell_royalty",
         help="Shared by what each one's labels earned. It cannot be changed later.",
+        persist_state="page",
     )
     return number, Decimal(str(part))
 
@@ -319,8 +351,9 @@ def _listed(ref: str) -> None:
         query_params={"dataset": ref},
     )
     if st.button("Sell something else", key="sell_again", icon=":material/add:"):
-        for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed", "sell_from"):
-            st.session_state.pop(name, None)
+        for name in {str(name) for name in st.session_state} - {"sell_again"}:
+            if name.startswith("sell_"):  # what was typed, too
+                del st.session_state[name]
         st.rerun()
 
 

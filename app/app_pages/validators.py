@@ -99,7 +99,12 @@ def _stake(found: MyValidator, everyone: Validators) -> None:
         f"comes back after {literal(everyone.unbonding)}"
     )
     tickets = st.number_input(
-        "Tickets", min_value=1, max_value=services.MOST_TICKETS, value=1, key=f"{KEY}_tickets"
+        "Tickets",
+        min_value=1,
+        max_value=services.MOST_TICKETS,
+        value=1,
+        key=f"{KEY}_tickets",
+        persist_state="page",
     )
     with st.container(horizontal=True):
         _act(
@@ -164,24 +169,37 @@ def _offer(found: MyValidator) -> None:
 def _offer_form() -> None:
     with st.form(f"{KEY}_offer", border=False):
         first, second = st.columns(2)
-        fee = first.number_input("Fee for each sale", min_value=0.0, value=0.1, key=f"{KEY}_fee")
-        token = second.selectbox("in", services.tokens(), key=f"{KEY}_token")
+        fee = first.number_input(
+            "Fee for each sale", min_value=0.0, value=0.1, key=f"{KEY}_fee", persist_state="page"
+        )
+        token = second.selectbox("in", services.tokens(), key=f"{KEY}_token", persist_state="page")
         days = first.number_input(
-            "Longest obligation, in days", min_value=1, max_value=365, value=100, key=f"{KEY}_days"
+            "Longest obligation, in days",
+            min_value=1,
+            max_value=365,
+            value=100,
+            key=f"{KEY}_days",
+            persist_state="page",
         )
         lock = second.number_input(
-            "Stake for one obligation", min_value=0.0, value=100.0, key=f"{KEY}_lock"
+            "Stake for one obligation",
+            min_value=0.0,
+            value=100.0,
+            key=f"{KEY}_lock",
+            persist_state="page",
         )
         url = st.text_input(
             "Where your node answers (may be empty)",
             key=f"{KEY}_url",
             max_chars=128,
             help="Sellers ask there whether it runs.",
+            persist_state="page",
         )
         unsampled = st.checkbox(
             "Keep also what nobody but its seller has seen any of",
             key=f"{KEY}_unsampled",
             help="Else you keep only what buyers could see a sample of, drawn by chance.",
+            persist_state="page",
         )
         is_asked = st.form_submit_button("Publish", icon=":material/campaign:")
     if is_asked and unlock_first():

@@ -29,16 +29,23 @@ def elsewhere() -> None:
     tokens = services.tokens()
     left, right = st.columns([2, 3], gap="large")
     with left:
-        items = st.number_input("Items", 1, 1_000_000, 500, key="ask_items")
+        items = st.number_input("Items", 1, 1_000_000, 500, key="ask_items", persist_state="page")
         answers = st.text_area(
             "Answers, one a line; a key after = if you like",
             _CLASSES,
             key="ask_classes",
             max_chars=asking.MOST_TYPED,
+            persist_state="page",
         )
-        price = st.text_input("Price of a label", "0.05", key="ask_price", max_chars=40)
-        token = st.selectbox("Token", tokens, index=len(tokens) - 1, key="ask_token")
-        people = st.number_input("People I know; 0: anyone", 0, 2_048, 0, key="ask_team_size")
+        price = st.text_input(
+            "Price of a label", "0.05", key="ask_price", max_chars=40, persist_state="page"
+        )
+        token = st.selectbox(
+            "Token", tokens, index=len(tokens) - 1, key="ask_token", persist_state="page"
+        )
+        people = st.number_input(
+            "People I know; 0: anyone", 0, 2_048, 0, key="ask_team_size", persist_state="page"
+        )
     form = AskForm(
         "elsewhere",
         classes=asking.classes_in(answers),
@@ -59,9 +66,15 @@ def _preview(form: AskForm) -> None:
     st.markdown("**As labelers will see it**")
     left, right = st.columns(2, gap="large")
     with left:
-        title = st.text_input("Title", "What does it look like?", key="ask_title", max_chars=200)
+        title = st.text_input(
+            "Title", "What does it look like?", key="ask_title", max_chars=200, persist_state="page"
+        )
         guidelines = st.text_area(
-            "Guidelines", key="ask_guidelines", max_chars=asking.MOST_TYPED, height=100
+            "Guidelines",
+            key="ask_guidelines",
+            max_chars=asking.MOST_TYPED,
+            height=100,
+            persist_state="page",
         )
     examples = right.text_area(
         "Some items, one a line; pictures and sounds are tried on your own machine",
@@ -69,6 +82,7 @@ def _preview(form: AskForm) -> None:
         key="ask_examples",
         max_chars=asking.MOST_TYPED,
         height=180,
+        persist_state="page",
     )
     with shown(services.TruthmarkError), st.container(border=True):
         label_preview(

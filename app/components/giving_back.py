@@ -49,6 +49,7 @@ def _draw() -> None:
         default=list(names),
         format_func=lambda token: names.get(token, token),
         key=f"{KEY}_what",
+        persist_state="page",
     )
     coins = False
     if left.coins:
@@ -56,6 +57,7 @@ def _draw() -> None:
             literal(f"and {left.coins}, which pays for gas"),
             value=not left.running,
             key=f"{KEY}_coins",
+            persist_state="page",
         )
         if left.running:
             numbers = " and ".join(map(str, left.running))
@@ -70,6 +72,7 @@ def _draw() -> None:
         key=f"{KEY}_to_{chosen(WALLET)}",
         placeholder="0x…",
         max_chars=42,
+        persist_state="page",
     ).strip()
     if not st.button(
         "Send it there",

@@ -96,6 +96,7 @@ def _contents(purchase: Purchase, opened: Opened) -> None:
             "Save all of it in a new folder of this machine",
             placeholder="~/data/my-purchase",
             key=f"purchase_folder_{purchase.key}",
+            persist_state="page",
         )
         is_asked = st.form_submit_button("Save", icon=":material/save:")
     if is_asked:

@@ -183,9 +183,12 @@ def _confirm(purchase: Purchase) -> str:
 def _write(purchase: Purchase, sentence: str) -> None:
     key = purchase.key
     with st.form(f"purchase_review_form_{key}", border=False):
-        score = st.feedback("stars", key=f"purchase_score_{key}")
+        score = st.feedback("stars", key=f"purchase_score_{key}", persist_state="page")
         text = st.text_area(
-            "What should later buyers know?", max_chars=500, key=f"purchase_text_{key}"
+            "What should later buyers know?",
+            max_chars=500,
+            key=f"purchase_text_{key}",
+            persist_state="page",
         )
         st.caption(literal(sentence))
         is_asked = st.form_submit_button("Publish the review", icon=":material/send:")
@@ -267,6 +270,7 @@ def arbiter_box(ref: str) -> None:
             "Who gets half of the bond? The address of who showed you that it is bad",
             key=f"dataset_rewarded_{ref}",
             placeholder="0x…",
+            persist_state="page",
         )
         if not rewarded.strip():
             st.caption("You can end its sale. What that does is said before you do.")

@@ -9,9 +9,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import views
-from app.services.reading import is_local, shared_reader
+from app.services.reading import is_local, shared_session
 from truthmark.config.settings import load_settings
-from truthmark.errors import ConfigError
+from truthmark.errors import ChainUnavailableError, ConfigError
 from truthmark.keys.accounts import Wallet
 from truthmark.market.catalogue import Catalogue
 from truthmark.session import Session, is_devnet, known_passphrase, open_session
@@ -26,7 +26,7 @@ def roles() -> tuple[str, ...]:
     """Return the roles of a local development network, whose homes lie beside each other."""
     if not is_local():
         return ()
-    session = shared_reader().session
+    session = shared_session()
     folder = session.home.parent
     if not is_devnet(session.settings) or not (folder / "devnet.json").is_file():
         return ()
@@ -88,6 +88,8 @@ def _chosen(key: str, name: str, known: Callable[[], Sequence[str]]) -> str | No
 def account() -> views.Account | None:
     """Return who acts; None where no account can: on a server of others, or before there is one.
 
+    Where the chain is away, the page goes on with what it has, and says so where it needs more.
+
     Raises:
         ConfigError: The settings name an account that is not there.
         ChainError: The chain cannot be read.
@@ -97,6 +99,19 @@ def account() -> views.Account | None:
     session = my_session()
     if session.settings.account is None:
         return None
+    try:
+        balances = _balances(session)
+    except ChainUnavailableError:
+        balances = ("What it has cannot be read now.",)
+    return views.Account(
+        name=session.settings.account,
+        address=session.address,
+        balances=balances,
+        is_locked=_is_locked(session),
+    )
+
+
+def _balances(session: Session) -> tuple[str, ...]:
     profile, address = session.profile, session.address
     held = session.chain.batch(
         [session.token(token.address).functions.balanceOf(address) for token in profile.tokens]
@@ -105,12 +120,7 @@ def account() -> views.Account | None:
         str(profile.amount(units, token.address))
         for units, token in zip(held, profile.tokens, strict=True)
     ]
-    return views.Account(
-        name=session.settings.account,
-        address=address,
-        balances=(*amounts, str(profile.native(session.chain.balance(address)))),
-        is_locked=_is_locked(session),
-    )
+    return (*amounts, str(profile.native(session.chain.balance(address))))
 
 
 def acting_as() -> str:
@@ -188,7 +198,7 @@ def acting_session(name: str, passphrase: str = "") -> Iterator[Session]:
 
 def _passphrase(_: str) -> str:
     typed = st.session_state.get(_TYPED)
-    if passphrase := typed or known_passphrase(shared_reader().session.settings):
+    if passphrase := typed or known_passphrase(shared_session().settings):
         return str(passphrase)
     raise ConfigError("the account is locked; type its passphrase under your account's name")
 

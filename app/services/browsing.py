@@ -4,7 +4,13 @@
 from decimal import Decimal
 
 from app import views
-from app.services.reading import PATIENCE_SECONDS, chain_now, listed_versions, shared_reader
+from app.services.reading import (
+    PATIENCE_SECONDS,
+    chain_now,
+    listed_versions,
+    shared_reader,
+    shared_session,
+)
 from app.services.sampled import badges_of
 from app.services.texts import PAGE_SIZE, title_of
 from truthmark.market.cards import Card
@@ -17,7 +23,7 @@ from truthmark.waiting import Deadline
 
 def tokens() -> tuple[str, ...]:
     """Return the symbols of the tokens that something may be sold for."""
-    profile = shared_reader().session.profile
+    profile = shared_session().profile
     stake = profile.stake_token
     return tuple(t.symbol for t in profile.tokens if t.address != stake)
 

@@ -7,7 +7,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from app import views
-from app.services.reading import forget_sync, is_local, listed_versions, shared_reader
+from app.services.reading import (
+    forget_sync,
+    is_local,
+    listed_versions,
+    shared_reader,
+    shared_session,
+)
 from app.services.texts import percent_of, said_of
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
@@ -62,7 +68,7 @@ def network() -> views.Network:
 
 def can_warp() -> bool:
     """Whether time can be let pass here: on a development network of this machine alone."""
-    return is_local() and Devnet.of(shared_reader().session) is not None
+    return is_local() and Devnet.of(shared_session()) is not None
 
 
 def warp_past(moment: int) -> None:

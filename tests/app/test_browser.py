@@ -178,6 +178,9 @@ def test_app__chain_is_away__is_said_in_one_line_and_passes_by_itself(
 ) -> None:
     search(page, url, "movie mechanical")
     expect(page.get_by_text("1 data set for sale")).to_be_visible()
+    seller = page.get_by_label("Seller")
+    seller.fill("0x")
+    seller.press("Enter")
     other = page.context.new_page()
     other.goto(f"{url}/dataset?dataset={market.versions['weather'].ref}")
     expect(other.get_by_text("custodians hand over the key")).to_be_visible()
@@ -189,6 +192,7 @@ def test_app__chain_is_away__is_said_in_one_line_and_passes_by_itself(
     box.fill("digits")
     box.press("Enter")
     expect(page.get_by_test_id("stAlert").get_by_text(said)).to_be_visible()
+    expect(seller).to_have_count(0)
     opened = page.context.new_page()
     opened.goto(f"{url}/asked?bounty=1")
     expect(opened.get_by_test_id("stAlert").get_by_text(said)).to_be_visible()
@@ -198,6 +202,8 @@ def test_app__chain_is_away__is_said_in_one_line_and_passes_by_itself(
     expect(page.get_by_text("Handwritten digits, images")).to_be_visible()
     for each in (page, other, opened):
         expect(each.get_by_text(said)).to_have_count(0)
+    for field, typed in ((box, "digits"), (seller, "0x")):
+        expect(field).to_have_value(typed)
     for each in (other, opened):
         each.close()
 
