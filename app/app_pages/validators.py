@@ -10,13 +10,16 @@ import streamlit as st
 from app import services
 from app.components.account import unlock_first
 from app.components.bounty_card import when
+from app.components.giving_back import giving_back
 from app.components.head import page_head
 from app.components.pager import page_of, pager
 from app.components.problem import shown, working
 from app.components.text import count, literal, short_address
+from app.components.top_up import top_up
 from app.income_views import MyValidator, Validators
 
 KEY = "validators"
+WALLET = f"{KEY}_wallet"
 
 
 def show() -> None:
@@ -63,6 +66,12 @@ def _mine(everyone: Validators) -> None:
     with right:
         _offer(found)
     _obligations(found)
+    giving_back(
+        "A validator is an account of this machine, as its node must act at any hour.",
+        "Leave it here as long as you keep keys, or offer to: your node pays gas by it."
+        if found.obligations or found.offer
+        else "",
+    )
 
 
 def _register(everyone: Validators) -> None:
@@ -71,6 +80,8 @@ def _register(everyone: Validators) -> None:
         f"stake that you take out comes back after **{literal(everyone.unbonding)}**. A node of "
         "yours must run day and night."
     )
+    with shown(services.TruthmarkError):
+        top_up(lambda payer: services.lacking_for_stake(1, payer), WALLET)
     _act("Become a validator", "register", services.register, "This account is a validator now.")
 
 
@@ -83,12 +94,15 @@ def _figures(found: MyValidator) -> None:
     ]
     for column, (name, value) in zip(st.columns(len(figures)), figures, strict=True):
         column.metric(name, value, border=True)
-    if found.missing:
+    if missing := found.missing:
         st.error(
-            f"{literal(found.missing)} of the stake was lost and not paid back, so the tickets are "
+            f"{literal(missing)} of the stake was lost and not paid back, so the tickets are "
             "not fully covered.",
             icon=":material/error:",
         )
+        with shown(services.TruthmarkError):
+            key = f"{WALLET}_cover"
+            top_up(lambda payer: services.lacking_for_cover(missing, payer), key)
         _act("Pay it back", "top_up", services.top_up_stake, "The stake is covered again.")
 
 
@@ -120,6 +134,8 @@ def _stake(found: MyValidator, everyone: Validators) -> None:
             f"{count(tickets, 'ticket')} on the way out.",
             disabled=found.free_tickets < 1,
         )
+    with shown(services.TruthmarkError):
+        top_up(lambda payer: services.lacking_for_stake(tickets, payer), WALLET)
     if found.leaving_count:
         st.caption(
             f"{count(found.leaving_count, 'ticket')} on the way out; the next at {found.leaving[0]}"

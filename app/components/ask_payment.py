@@ -11,7 +11,7 @@ from app.components.ask_step import keep, leave_step
 from app.components.cost import cost_table
 from app.components.problem import shown, working
 from app.components.text import count, literal
-from app.components.wallet import chosen, wallet
+from app.components.top_up import top_up
 from app.services import asked, asking, funding
 
 WALLET: Final = "ask_wallet"
@@ -72,16 +72,7 @@ def check_and_pay(form: AskForm) -> None:
 
 def _top_up(cost: Cost) -> None:
     """Let a wallet of this browser send what the account lacks."""
-    payer = chosen(WALLET)
-    lacks, actions = services.topping_up(cost.total, cost.gas, payer)
-    if not lacks:
-        return
-    with st.container(border=True):
-        st.markdown(
-            f"Your account here lacks **{literal(lacks)}**. Send it from a wallet of this browser, "
-            "or from anywhere else to its address, which stands in the menu at the top."
-        )
-        wallet(services.wallet_offer(payer, actions), WALLET)
+    top_up(lambda payer: services.topping_up(cost.total, cost.gas, payer), WALLET)
 
 
 def go_on(form: AskForm) -> None:

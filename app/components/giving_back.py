@@ -16,8 +16,19 @@ KEY: Final = "give_back"
 WALLET: Final = f"{KEY}_wallet"
 
 
-def giving_back() -> None:
-    """Draw what the account holds, and the button that sends it to a wallet, or any address."""
+WHY_BOUNTIES: Final = (
+    "Bounties are run by an account of this machine, as it must sign for days, also while no "
+    "browser is open."
+)
+
+
+def giving_back(why: str = WHY_BOUNTIES, needs_gas: str = "") -> None:
+    """Draw what the account holds, and the button that sends it to a wallet, or any address.
+
+    Args:
+        why: Why the account acts, and not the wallet.
+        needs_gas: Why it should keep the coins, beside bounties that run; empty if not so.
+    """
     if text := st.session_state.pop(f"{KEY}_news", None):
         st.success(literal(text), icon=":material/check_circle:")
     name = "Take money back to your wallet"
@@ -25,18 +36,17 @@ def giving_back() -> None:
         st.expander(name, icon=":material/account_balance_wallet:"),
         shown(services.TruthmarkError),
     ):
-        _draw()
+        _draw(why, needs_gas)
 
 
-def _draw() -> None:
+def _draw(why: str, needs_gas: str) -> None:
     left = returning.left()
     if not left.tokens and not left.coins:
         st.caption("The account here holds nothing.")
         return
     st.caption(
-        "Bounties are run by an account of this machine, as it must sign for days, also while no "
-        "browser is open. What is left, or came back, you send on from here; the account pays the "
-        "gas, and your wallet is asked for nothing but its address."
+        f"{why} What is left, or came back, you send on from here; the account pays the gas, and "
+        "your wallet is asked for nothing but its address."
     )
     for one in left.tokens:
         owed = f", {one.owed} of it still in the contracts, from where it is drawn first"
@@ -55,10 +65,12 @@ def _draw() -> None:
     if left.coins:
         coins = st.checkbox(
             literal(f"and {left.coins}, which pays for gas"),
-            value=not left.running,
+            value=not left.running and not needs_gas,
             key=f"{KEY}_coins",
             persist_state="page",
         )
+        if needs_gas:
+            st.caption(needs_gas)
         if left.running:
             numbers = " and ".join(map(str, left.running))
             st.caption(

@@ -82,6 +82,8 @@ from app.services.selling import (
 from app.services.staking import (
     add_stake,
     challengeable,
+    lacking_for_cover,
+    lacking_for_stake,
     my_validator,
     publish_offer,
     register,
@@ -138,6 +140,8 @@ __all__ = [
     "forget_price",
     "is_local",
     "judging_of",
+    "lacking_for_cover",
+    "lacking_for_stake",
     "list_packed",
     "may_be_paid_already",
     "my_validator",

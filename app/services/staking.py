@@ -7,7 +7,7 @@ from typing import Final
 
 import streamlit as st
 
-from app import income_views
+from app import income_views, views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
 from app.services.reading import (
@@ -18,6 +18,7 @@ from app.services.reading import (
     shared_reader,
 )
 from app.services.texts import amount_of
+from app.services.wallets import topping_up
 from truthmark.bounty.flows.board import Brief
 from truthmark.bounty.payouts import Status
 from truthmark.errors import MarketError
@@ -32,6 +33,9 @@ from truthmark.text import clean, format_duration, format_size, format_time
 from truthmark.waiting import Deadline
 
 VALIDATORS_PAGE_SIZE: Final = 20
+_GAS: Final = 250_000
+"""Of registering, and of an offer."""
+_GAS_A_TICKET: Final = 100_000
 
 _STATUSES: Final = {
     CustodyStatus.OPENED: "waiting for the others",
@@ -169,6 +173,26 @@ def challengeable() -> tuple[income_views.Scored, ...]:
         )
         for brief in found
     )
+
+
+def lacking_for_stake(tickets: int, payer: str) -> tuple[str, tuple[views.WalletAction, ...]]:
+    """Return what the account of this machine lacks for some tickets, and what sends it.
+
+    Args:
+        tickets: How many are to be added.
+        payer: The account of a wallet of the browser; empty where none is connected yet.
+
+    Raises:
+        ChainError: The chain cannot be read.
+    """
+    session = my_session()
+    ticket = session.chain.staking.functions.TICKET().call()
+    return topping_up(_stake(session, tickets * ticket), _GAS + tickets * _GAS_A_TICKET, payer)
+
+
+def lacking_for_cover(missing: str, payer: str) -> tuple[str, tuple[views.WalletAction, ...]]:
+    """Return what the account lacks to pay back what was slashed, as `lacking_for_stake` does."""
+    return topping_up(missing, _GAS_A_TICKET, payer)
 
 
 # ------------------------------------------------------------------------------- actions

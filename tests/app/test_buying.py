@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buying on the data set's page: fetch, check, ask, pay, follow, open; and when it goes wrong."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from app import services
 from tests.app.conftest import MAIN, SECONDS, Start
 from tests.app.screen import button, click, has_button, page, shown, texts
 from tests.utils.app_market import AppMarket
+from tests.utils.fault_proxy import Fault, FaultProxy
 from truthmark.keys.accounts import Wallet
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.opened import opened_places
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
+from truthmark.storage.serve import GatewayServer
 from truthmark.testing.network import role_key
 
 STEPS = ("Paid", "Part", "Verified", "Refunded")
@@ -139,6 +142,42 @@ def test_open__rows_that_cannot_be_shown__says_so(
     click(again(at), "Open")
     assert "The key opens every part of the data." in page(at)
     assert "hostile.arrow · 1 row\nits rows cannot be shown here; save it" in page(at)
+
+
+@pytest.mark.chain
+def test_buy__store_stops_in_the_middle__says_so_and_loses_nothing(
+    start: Start, market: AppMarket, monkeypatch: pytest.MonkeyPatch
+):
+    kept = market.sell(market.table("wine"), title="In a store that stops", price="4 TUSD")
+    had = held(market, "buyer3")
+    said = "no answer for block"
+    with (
+        GatewayServer(market.session("seller").storage) as server,
+        FaultProxy(int(server.url.rpartition(":")[2])) as way,
+    ):
+        monkeypatch.setenv("TRUTHMARK_STORAGE", f"gateway:{way.url}")
+        at = again(start("dataset", role="buyer3", dataset=kept.ref))
+        way.fault = Fault.REFUSE
+        click(at, "Buy")
+        assert [said in shown(it.value) for it in at.error] == [True]
+        assert held(market, "buyer3") == had
+        way.fault = None
+        click(at, "Buy")
+        way.fault = Fault.REFUSE  # what was checked is here, and is paid for
+        click(at, "Pay 4 TUSD")
+        assert not at.error
+        market.deliver(kept)
+        assert [colour for _, colour in steps(again(at))] == ["green"] * 3
+        # Another day, when what was fetched is gone, too.
+        shutil.rmtree(market.net.home("buyer3") / "datasets")
+        at = again(start("dataset", role="buyer3", dataset=kept.ref))
+        click(at, "Open")
+        assert [said in shown(it.value) for it in at.error] == [True]
+        assert has_button(at, "Open") and not has_button(at, "Buy")
+        way.fault = None
+        click(at, "Open")
+        assert "The key opens every part of the data." in page(at)
+    assert held(market, "buyer3") == had - 4_000_000
 
 
 @pytest.mark.chain

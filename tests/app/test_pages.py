@@ -227,7 +227,7 @@ ASKED_AGAIN = re.compile("_known|passphrase|dataset_(again|blind)|_account")
 
 
 def test_sources__what_is_typed_or_chosen__outlasts_an_outage():
-    """Streamlit forgets what is not drawn; while something is away, an error stands in its place."""
+    """Streamlit forgets what is not drawn, as while an error stands in its place."""
     kinds = {"text_input", "text_area", "number_input", "selectbox", "multiselect", "toggle"}
     kinds |= {"checkbox", "radio", "slider", "select_slider", "segmented_control", "feedback"}
     forgotten = []

@@ -2,11 +2,13 @@
 """A validator does their whole job by clicking: from registering to taking the stake out."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import services
+from app.views import WalletCall
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
 from tests.app.test_buying import again
@@ -45,13 +47,29 @@ def publish(at: AppTest, **fields: object) -> AppTest:
     return click(at, "Publish")
 
 
+def send(market: AppMarket, sender: str, call: Any) -> None:
+    """Send as a wallet of the browser does."""
+    to, data = (call.to, call.data) if isinstance(call, WalletCall) else (call.contract.address, "")
+    sent = {"from": sender, "to": to, "data": data or "0x" + call.data.hex()}
+    market.net.chain.rpc("eth_sendTransaction", sent)
+
+
 def test_validators__whole_job__is_done_by_clicking(start: Start, market: AppMarket) -> None:
-    session = market.session(ROLE)
+    session, owner = market.session(ROLE), market.session("buyer").address
+    tokens = session.token(session.profile.stake_token).functions
+    send(market, session.address, tokens.transfer(owner, tokens.balanceOf(session.address).call()))
     at = start("validators", role=ROLE)
     assert "One ticket of stake is 100 TMK" in page(at)
+    assert "Your account here lacks 100 TMK" in page(at)
     click(at, "Become a validator")
     assert "This account is a validator now." in page(at)
     at.number_input(key="validators_tickets").set_value(3).run()
+    assert "Your account here lacks 300 TMK" in page(at)
+    # The stake comes from a wallet of its owner by one transaction, and goes back there at the end.
+    lacks, (action,) = services.lacking_for_stake(3, owner)
+    assert lacks == "300 TMK" and len(action.calls) == 1
+    send(market, owner, action.calls[0])
+    assert "Your account here lacks" not in page(at.run())
     click(at, "Add 3 tickets")
     assert metrics(at)["Stake"] == metrics(at)["Free"] == "300 TMK"
 
@@ -104,7 +122,9 @@ def test_validators__whole_job__is_done_by_clicking(start: Start, market: AppMar
     at = again(start("validators", role=ROLE))
     assert "20 TMK of the stake was lost and not paid back" in page(at)
     assert metrics(at)["Stake"] == "280 TMK"
-    click(at, "Pay it back")
+    assert "Your account here lacks 20 TMK" in page(at)
+    send(market, owner, services.lacking_for_cover("20 TMK", owner)[1][0].calls[0])
+    click(at.run(), "Pay it back")
     assert "The stake is covered again." in page(at)
     assert metrics(at)["Stake"] == "300 TMK" and not has_button(at, "Pay it back")
 
@@ -130,6 +150,13 @@ def test_validators__whole_job__is_done_by_clicking(start: Start, market: AppMar
     now = int(session.token(stake).functions.balanceOf(session.address).call())
     assert now - had == 200 * 10**18
     assert not has_button(at, "Withdraw what is free")
+    before = tokens.balanceOf(owner).call()
+    at.text_input(key="give_back_to_").input(owner).run()
+    at.multiselect(key="give_back_what").set_value(["TMK"]).run()
+    assert not at.checkbox(key="give_back_coins").value  # one obligation runs, and takes gas
+    click(at, "Send it there")
+    assert tokens.balanceOf(session.address).call() == 0
+    assert tokens.balanceOf(owner).call() - before == now
     assert Settlement(session).credits(stake, session.address) == {}
     assert len(ValidatorOwner(market.session(ROLE)).tickets()) == 1
 

@@ -183,15 +183,15 @@ test("the reward of a proof is found by what the chain has, until it is taken ou
     world.bent = { [`${BASE} chain`]: lying };
     assert.equal((await look()).reward?.units, 500n);
     for (const place of [OTHER, WATCH, RELAY]) world.bent[`${place} chain`] = lying;
-    const { reward, pay, phase } = await look(); // it hides nothing of one's own
-    assert.deepEqual([reward, pay.price, phase], [undefined, 1_200n, "ended"]);
+    const { reward, isPartial, pay, phase } = await look(); // it hides nothing of one's own
+    assert.deepEqual([reward, isPartial, pay.price, phase], [null, true, 1_200n, "ended"]);
   }
   const other = honest.slice(-1).map((log) => ({ ...log, topics: [...log.topics.slice(0, 3), toHex(word(PROVER))] }));
   world.bent = { [`${BASE} chain`]: ({ method }, logs) => (method === "eth_getLogs" ? other : logs) };
-  assert.equal((await look()).reward, undefined); // one source's word is none
+  assert.deepEqual([(await look()).reward, (await look()).isPartial], [null, true]); // one's word is none
   world.bent = {};
   world.held = 0;
-  assert.equal((await look()).reward, null);
+  assert.deepEqual([(await look()).reward, (await look()).isPartial], [null, false]);
   assert.equal(core.withdrawalOf(bounty, PAYEE).to, bounty.ref.board);
 });
 

@@ -48,8 +48,9 @@ const [SCORE_GOLD, SCORE_ENTRIES] = [
  * @property {?import("./judging.js").Judgement} judgement Where there is a score.
  * @property {import("./lies.js").Lie[]} lies What they can prove wrong in it; all of it, not only of
  *   them. Where it is over: what could have been proven.
- * @property {import("./proving.js").Reward | null | undefined} reward Where the score was disproved,
- *   and its reward was not taken out yet; undefined where that cannot be read just now.
+ * @property {?import("./proving.js").Reward} reward Where the score was disproved, and its reward
+ *   was not taken out yet.
+ * @property {boolean} isPartial Whether that cannot be read just now.
  * @property {string} score Its hash, as the board keeps it.
  * @property {boolean} oneSource
  */
@@ -73,19 +74,24 @@ export async function standingOf(bounty, device, store) {
   const { terms, ref, chain } = bounty;
   requireFresh(seen, bounty.host);
   const found = { ...phaseOf(seen, terms), now: seen.now, worker, seats: commit.seats, score: seen.score };
-  const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null, reward: null };
+  const standing = { ...found, oneSource: chain.oneSource, judgement: null, lies: [], pay: null, reward: null, isPartial: false };
   if (!found.end) return standing;
   const pay = (line) => paymentOf({ terms, rows: seen.rows }, { worker, seats: commit.seats }, found.end, line);
   if (BigInt(seen.score) === 0n) return { ...standing, pay: pay(0) };
   const { judgement, lies } = await judge(bounty, device, store, { seen, signed, workers });
-  const reward = found.end === "proven" ? await rewardOf(bounty, seen).catch(unknown) : null;
-  return { ...standing, pay: pay(judgement.line), judgement, reward, lies: found.phase === "ended" ? [] : lies };
+  const left = found.phase === "ended" ? [] : lies;
+  return { ...standing, pay: pay(judgement.line), judgement, lies: left, ...(await keptOf(bounty, seen)) };
 }
 
-/** What somebody else can take out holds nothing of one's own back. */
-function unknown(error) {
-  if (error instanceof Unavailable) return undefined;
-  throw error;
+/** What waits to be taken out holds nothing else back. */
+async function keptOf(bounty, seen) {
+  if (seen.status !== Status.PROVEN) return {};
+  try {
+    return { reward: await rewardOf(bounty, seen) };
+  } catch (error) {
+    if (error instanceof Unavailable) return { isPartial: true };
+    throw error;
+  }
 }
 
 /** A source that stands still shows no score to who waits for it. */

@@ -58,7 +58,7 @@ export async function follow(options) {
         });
         if (options.mount(view.element)) drawn = key; // else there is a screen of items, and then again
       }
-      if (standing.phase === "ended" && drawn === key && standing.reward !== undefined) return;
+      if (standing.phase === "ended" && drawn === key && !standing.isPartial) return;
       await wait(LOOK_SECONDS);
     }
   } finally {
