@@ -154,7 +154,9 @@ def false_figures(card: Mapping[str, Any], draws: Mapping[str, Draws]) -> list[s
 def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: Draws) -> list[str]:
     found = []
     name = f"{_short(path)}, {_short(column)}"
-    shares = [("nulls", claims.get("nulls"), draws.nulls(column))]
+    nulls, shares = claims.get("nulls"), []
+    if not _may_be_missing(nulls, draws, column):
+        shares.append(("nulls", nulls, draws.nulls(column)))
     classes = claims.get("classes")
     if isinstance(classes, Mapping):
         shares += [
@@ -180,6 +182,12 @@ def _false_of_column(path: str, column: str, claims: Mapping[str, Any], draws: D
         if _is_number(claims.get("max")) and span[1] > claims["max"]:
             found.append(f"{name}: the card says at most {claims['max']}, a row has {span[1]}")
     return found
+
+
+def _may_be_missing(claim: object, draws: Draws, column: str) -> bool:
+    """Whether a share of nulls may be that of nulls and NaN, which pandas does not tell apart."""
+    share = draws.missing(column)
+    return share is not None and _is_number(claim) and share.allows(float(claim))
 
 
 def _short(value: object) -> str:

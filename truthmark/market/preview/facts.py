@@ -37,13 +37,15 @@ class ColumnFacts:
     """One column in one segment.
 
     Attributes:
-        nulls: How many.
+        nulls: How many cells are null.
+        nans: How many are NaN.
         counts: How often each value is there; None where there are many.
         low: Least value, where there is an order; None else.
         high: Largest value.
     """
 
     nulls: int
+    nans: int = 0
     counts: Counter[str] | None = None
     low: Any = None
     high: Any = None
@@ -169,6 +171,8 @@ def _column(column: "pa.ChunkedArray") -> ColumnFacts:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     try:
+        if pa.types.is_floating(kind):
+            found.nans = pc.sum(pc.is_nan(column.cast(kind))).as_py() or 0
         if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
             found.counts = _counts(column)
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):

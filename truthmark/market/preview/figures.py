@@ -157,6 +157,10 @@ class Draws:
         """Estimate the share of missing values; None where the column is not in all segments."""
         return self._share(column, lambda facts: facts.nulls)
 
+    def missing(self, column: str) -> Share | None:
+        """Estimate the same with NaN among them, as pandas' `isna` has it."""
+        return self._share(column, lambda facts: facts.nulls + facts.nans)
+
     def class_share(self, column: str, value: str) -> Share | None:
         """Estimate the share of rows that have a value; None where there are too many values."""
         if any(f.columns[column].counts is None for f, _ in self._drawn if column in f.columns):

@@ -11,6 +11,7 @@ import pytest
 from tests.utils.previews import PreviewMarket, make, plain_rows
 from truthmark.codec.shard_index import Segment
 from truthmark.market.preview import PreviewState
+from truthmark.market.preview.across import false_figures
 from truthmark.market.preview.distinct import DistinctCounter
 from truthmark.market.preview.draw import Pick
 from truthmark.market.preview.facts import TableFacts
@@ -158,6 +159,17 @@ def test_distinct__nan_and_both_zeros__are_no_value_and_one(
     met = DistinctCounter(pa.table({"x": values}), [3, 3], 9, 30).count("x")
     assert met is not None
     assert met.seen == 2
+
+
+@pytest.mark.parametrize(("claim", "is_false"), [(0.25, False), (0.5, False), (0.9, True)])
+def test_false_figures__nan_in_a_column__may_count_as_null_or_not(
+    claim: float, is_false: bool
+) -> None:
+    numbers = np.array([np.nan, 1.0, 2.0, 3.0])
+    table = pa.table({"x": pa.array(numbers, mask=np.array([False, False, False, True]))})
+    draws = draws_on([table] * 20, segments=200, rows=800)
+    card = {"extra": {"figures": {"t": {"x": {"nulls": claim}}}}}
+    assert bool(false_figures(card, {"t": draws})) is is_false
 
 
 @pytest.mark.parametrize(
