@@ -34,7 +34,22 @@ _ENOUGH_DECODED: Final = 32 << 20
 _STEP: Final = 4 << 20
 
 
-def choose_shard_size(plan: Plan) -> tuple[int, int]:
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is chosen for a plan before it is packed.
+
+    Attributes:
+        shard_size: bytes of a shard, by default.
+        encoded: about how many bytes the plan encodes to.
+        heads: first rows of tables, by their paths, that were measured for small segments.
+    """
+
+    shard_size: int
+    encoded: int
+    heads: dict[str, Head] = field(default_factory=dict)
+
+
+def choose_shard_size(plan: Plan) -> Estimate:
     """Return the default shard size for `plan`, and about how many bytes it encodes to.
 
     The size is the largest power of two not above a sixteenth of the encoded size, and small
@@ -45,10 +60,11 @@ def choose_shard_size(plan: Plan) -> tuple[int, int]:
     encoded, seen = _sample_all(plan, SHARDS_AT_LEAST * MAX_SHARD_SIZE)
     ratio = max([1.0, *(sample.ratio for sample in seen)])
     ceiling = min(encoded / SHARDS_AT_LEAST, MAX_DECODED / 2 / ratio, MAX_SHARD_SIZE)
-    return max(MIN_SHARD_SIZE, 1 << max(int(ceiling), 1).bit_length() - 1), encoded
+    size = max(MIN_SHARD_SIZE, 1 << max(int(ceiling), 1).bit_length() - 1)
+    return Estimate(size, encoded)
 
 
-def choose_sampled_size(plan: Plan) -> tuple[int, int]:
+def choose_sampled_size(plan: Plan) -> Estimate:
     """Return the same for data of which a sample is drawn.
 
     The size is about a 1,024th of the encoded size, from 8 to 64 KiB. It is larger if the largest
@@ -60,20 +76,18 @@ def choose_sampled_size(plan: Plan) -> tuple[int, int]:
     usual = min(_SAMPLED_SIZES, key=lambda size: abs(math.log2(size / max(wanted, 1))))
     largest = max(seen, key=lambda sample: sample.encoded, default=None)
     if largest is None or not largest.first:
-        return usual, encoded
-    size = _fewest_bytes(usual, largest, encoded)
+        return Estimate(usual, encoded)
+    head = largest.head()
+    size = _fewest_bytes(usual, head, encoded)
     row = max(sample.largest for sample in seen)
     while size < MAX_SHARD_SIZE and MAX_SEGMENT_SHARDS * payload_size(size) < row:
         size *= 2
-    return size, encoded
+    return Estimate(size, encoded, {largest.table.path: head})
 
 
-def _fewest_bytes(usual: int, sample: "_Sample", encoded: int) -> int:
+def _fewest_bytes(usual: int, head: Head, encoded: int) -> int:
     """Return the largest size, from `usual` on, whose segments have as few bytes as any."""
     sizes = [size for size in _SAMPLED_SIZES if size >= usual]
-    if len(sizes) == 1:
-        return usual
-    head = sample.head()
     best, fewest = usual, math.inf
     for size in sizes:
         segment = head.least_shards(payload_size(size), encoded) * size
@@ -89,13 +103,17 @@ class _Sample:
     """What the beginning of a table shows.
 
     Attributes:
+        table: which one.
         encoded: about how many bytes the whole table encodes to.
+        usual: encoded bytes to plain ones, as rows are counted.
         ratio: decoded bytes to encoded ones.
         first: the first megabytes of its rows.
         largest: plain bytes that no row is likely to exceed, with what stands around it.
     """
 
+    table: "Table"
     encoded: int = 0
+    usual: float = 1.0
     ratio: float = 1.0
     first: "list[pa.RecordBatch]" = field(default_factory=list)
     largest: float = 0.0
@@ -104,7 +122,8 @@ class _Sample:
         """Measure the first rows, of which there is at least one."""
         import pyarrow as pa
 
-        return Head(pa.Table.from_batches(self.first), Encoder(self.first[0].schema))
+        rows = pa.Table.from_batches(self.first)
+        return Head(rows, Encoder(self.table.schema), self.usual)
 
 
 def _sample_all(plan: Plan, enough: int, *, is_sampled: bool = False) -> tuple[int, list[_Sample]]:
@@ -133,7 +152,8 @@ def _sample(table: "Table", surely: int, most: int, encoded_most: int) -> "tuple
     batches = table.batches()
     spool: list[pa.RecordBatch] = []
     encoded = encoded_plain = encoded_rows = decoded = 0
-    found = _Sample()
+    found = _Sample(table)
+    sizes, counted = RowSizes(table.schema), 0.0
     while decoded < most and found.encoded < surely:
         batch = next(batches, None)
         if batch is None:
@@ -150,15 +170,16 @@ def _sample(table: "Table", surely: int, most: int, encoded_most: int) -> "tuple
                 encoded += encoded_size(part)
                 encoded_plain += plain
                 encoded_rows += part.num_rows
+                counted += sizes.total(part)
                 found.encoded = int(encoded * _scale(table, encoded_rows, encoded_plain))
             decoded += plain
             if decoded >= most or found.encoded >= surely:
                 break
     found.ratio = encoded_plain / max(encoded, 1)
+    found.usual = encoded / max(counted, 1)
     if table.largest is not None:
         found.largest = _KNOWN_ROW_MARGIN * table.largest
     else:
-        sizes = RowSizes(table.schema)
         rows_of_part = (sizes.largest(part) for part in found.first)
         found.largest = _ROW_MARGIN * max(rows_of_part, default=0.0)
     if table.once:

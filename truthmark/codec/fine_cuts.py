@@ -9,7 +9,7 @@ from the plain bytes of just those rows that it would have.
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
 from truthmark.codec.packed_messages import END, FramePacker
@@ -153,24 +153,35 @@ class Head:
     """The first rows of a table, which show what cutting it small would add.
 
     Attributes:
+        encoder: encodes as is best for segments of the size that was asked for last.
         frame: bytes of a segment that are not its rows.
     """
 
-    def __init__(self, rows: "pa.Table", encoder: Encoder) -> None:
-        """Encode some of the first megabytes of `rows`, of which there is at least one."""
-        self._encoder = encoder
+    def __init__(self, rows: "pa.Table", encoder: Encoder, usual: float | None = None) -> None:
+        """Encode some of the first megabytes of `rows`, of which there is at least one.
+
+        Args:
+            rows: of a table, from its first one.
+            encoder: of the table.
+            usual: encoded bytes, by the megabyte, to plain ones, where that was measured.
+        """
+        self.encoder = encoder
+        self._learned = 0
         self._ends = encoder.sizes.ends(rows)
         self._count = max(1, int(self._ends.searchsorted(head_bytes(rows.schema))))
         self._table = rows.slice(0, self._count)
         self._sizes: dict[int, int | None] = {}
         # Against plain bytes, as the first rows may be larger or smaller than those behind them.
-        self._usual = encoded_size(self._table) / self._plain(self._count)
+        self._usual = usual or encoded_size(self._table) / self._plain(self._count)
         # Of one row hardly anything is compressed: what is not the row is the frame around it.
         self.frame = max((self._size(1) or 0) - self._plain(1), 0.0)
 
     def learn(self, room: int) -> None:
         """Encode from now on as is best for segments of so many bytes."""
-        self._encoder.learn(self._batches(self._rows(room)))
+        if room == self._learned:
+            return
+        self.encoder.learn(self._batches(self._rows(room)))
+        self._learned = room
         self._sizes.clear()
 
     def ratio(self, shards: int, payload: int) -> float:
@@ -216,7 +227,7 @@ class Head:
 
     def _size(self, rows: int) -> int | None:
         if rows not in self._sizes:
-            self._sizes[rows] = self._encoder.size(self._batches(rows))
+            self._sizes[rows] = self.encoder.size(self._batches(rows))
         return self._sizes[rows]
 
     def _batches(self, rows: int) -> "list[pa.RecordBatch]":
@@ -229,25 +240,24 @@ class _RowEnds:
     def __init__(self, rows: RowQueue, sizes: RowSizes) -> None:
         self._rows, self._sizes = rows, sizes
         self._first = 0
-        self._known: Any = ()
+        self._known: EndsFrom | EvenEnds = EvenEnds(1.0, 0)
 
     def up_to(self, count: int) -> "EndsFrom | EvenEnds":
         """Return, for each of `count` rows that were read, the plain bytes up to its end."""
-        if self._sizes.even is not None:
-            return EvenEnds(self._sizes.even, count)
         skipped = self._rows.dropped - self._first
         if skipped + count > len(self._known):
             self._first, skipped = self._rows.dropped, 0
             most = min(max(count, _COUNTED_ROWS), self._rows.available)
             self._known = self._sizes.ends(self._rows.peek(most))
-        before = float(self._known[skipped - 1]) if skipped else 0.0
-        return EndsFrom(self._known, skipped, count, before)
+        return self._known.part(skipped, count)
 
 
 class FineCutter:
     """Encodes the rows of one table, segment by segment, each of as few shards as may be."""
 
-    def __init__(self, rows: RowQueue, payload: int, *, encoded: int, path: str) -> None:
+    def __init__(
+        self, rows: RowQueue, payload: int, *, encoded: int, path: str, head: Head | None = None
+    ) -> None:
         """Cut `rows` for shards of `payload` bytes.
 
         Args:
@@ -255,10 +265,12 @@ class FineCutter:
             payload: plaintext bytes of a shard.
             encoded: about how many bytes the container has.
             path: names the table in errors.
+            head: its first rows, where they were measured.
         """
         self._rows, self._payload, self._path = rows, payload, path
         self._encoded = encoded
-        self._encoder = Encoder(rows.schema)
+        self._head = head
+        self._encoder = head.encoder if head else Encoder(rows.schema)
         self._ends = _RowEnds(rows, self._encoder.sizes)
         self._least = 0
         self._frame, self._ratio = 0.0, 1.0
@@ -299,8 +311,10 @@ class FineCutter:
         return self._take(self._encode_fitting(best_rows or min(tried), scratch))
 
     def _learn(self) -> None:
-        ends, _ = self._look_ahead(head_bytes(self._rows.schema), _MOST_ROWS)
-        head = Head(self._rows.peek(len(ends)), self._encoder)
+        head, self._head = self._head, None
+        if head is None:
+            ends, _ = self._look_ahead(head_bytes(self._rows.schema), _MOST_ROWS)
+            head = Head(self._rows.peek(len(ends)), self._encoder)
         self._least = head.least_shards(self._payload, self._encoded)
         self._frame, self._ratio = head.frame, head.ratio(self._least, self._payload)
 

@@ -28,6 +28,7 @@ _MOST_BLOCKS: Final = 32
 # A block more must save so much of all.
 _GAIN: Final = 0.005
 _RECORD_BATCH: Final = 3
+_START: Final = struct.Struct("<q")
 _MARK: Final = b"\xff\xff\xff\xff"
 END: Final = _MARK + bytes(4)
 """The end of a stream."""
@@ -48,8 +49,10 @@ class FramePacker:
         import pyarrow as pa
 
         self._codec = pa.Codec("zstd")
-        # Of the buffers of a record batch those with which a block begins.
+        # Of the buffers of a record batch those with which a block begins, and where in its message
+        # the list of them is.
         self._begins: tuple[int, ...] = ()
+        self._list = 0
 
     def pack(self, messages: "Sequence[pa.Buffer]") -> list[bytes]:
         """Return a segment, in parts: the length of its frames, then these.
@@ -70,7 +73,11 @@ class FramePacker:
 
     def learn(self, message: "pa.Buffer") -> None:
         """Find out where blocks should begin, on the message of a record batch."""
-        buffers = _buffers(message)
+        self._begins, self._list = (), _list_of_buffers(message)
+        if not self._list:
+            return
+        count = _number(memoryview(message).cast("B"), self._list)
+        buffers = _places_of(message, self._list, range(count))
         places, numbers = [0], [0]
         for number, (place, stop) in enumerate(pairwise([*buffers, len(message)])):
             # Before a large buffer even the little that stands there may be in its way.
@@ -94,15 +101,10 @@ class FramePacker:
 
     def _places(self, message: "pa.Buffer") -> list[int]:
         """Return where blocks begin, except for the first."""
-        if not self._begins:
-            return []
-        buffers = _buffers(message)
         places: list[int] = []
-        for number in self._begins:
-            if number < len(buffers) and buffers[number] - (places or [0])[-1] >= _LEAST:
-                places.append(buffers[number])
-        if places and len(message) - places[-1] < _LEAST:
-            places.pop()
+        for place in _places_of(message, self._list, self._begins):
+            if place - (places[-1] if places else 0) >= _LEAST and place <= len(message) - _LEAST:
+                places.append(place)
         return places
 
     def _frame(self, message: "pa.Buffer", places: Sequence[int]) -> bytes:
@@ -133,23 +135,27 @@ class FramePacker:
         return len(self._compressed(message, start, stop))
 
 
-def _buffers(message: "pa.Buffer") -> Sequence[int]:
-    """Return where the buffers of a record batch begin in its message; nothing of other messages.
+def _list_of_buffers(message: "pa.Buffer") -> int:
+    """Return where a record batch lists its buffers; 0 in other messages.
 
-    That stands in a table of FlatBuffers, as pyarrow has just written it.
+    It is a table of FlatBuffers, as pyarrow has just written it: the same for all batches of one
+    schema.
     """
     data = memoryview(message).cast("B")
-    (size,) = struct.unpack_from("<i", data, len(_MARK))
     root = 8 + _number(data, 8)
     if data[_field(data, root, 1)] != _RECORD_BATCH:
-        return ()
+        return 0
     batch = _follow(data, _field(data, root, 2))
-    listed = _follow(data, _field(data, batch, 2))
-    count = _number(data, listed)
-    body = 8 + size
-    return [
-        body + start for start, _ in struct.iter_unpack("<qq", data[listed + 4 :][: 16 * count])
-    ]
+    return _follow(data, _field(data, batch, 2))
+
+
+def _places_of(message: "pa.Buffer", listed: int, numbers: Sequence[int]) -> list[int]:
+    """Return where some of the buffers begin that are listed there."""
+    if not numbers:
+        return []
+    data = memoryview(message).cast("B")
+    body = 8 + _number(data, 4)
+    return [body + _START.unpack_from(data, listed + 4 + 16 * number)[0] for number in numbers]
 
 
 def _number(data: memoryview, place: int) -> int:

@@ -23,7 +23,7 @@ from truthmark.codec.card import (
 )
 from truthmark.codec.derive import check_cek
 from truthmark.codec.durable import new_folder, write_file
-from truthmark.codec.estimate import choose_sampled_size, choose_shard_size
+from truthmark.codec.estimate import Estimate, choose_sampled_size, choose_shard_size
 from truthmark.codec.file_rows import holds_files
 from truthmark.codec.files_table import BYTES, TABLE, Entry
 from truthmark.codec.fine_cuts import FineCutter
@@ -183,7 +183,7 @@ def pack(
     _claim(check_cek(cek))
     made = plan(source, SourceOptions(raw, follow_links, hidden, media_rows=preview))
     with open_previous(None if purge else previous) as older:
-        chosen, expected = (choose_sampled_size if preview else choose_shard_size)(made)
+        estimate = (choose_sampled_size if preview else choose_shard_size)(made)
         if older is not None:
             if shard_size not in (None, older.shard_size):
                 raise ConfigError(
@@ -202,14 +202,14 @@ def pack(
                 made,
                 folder,
                 cek=cek,
-                shard_size=shard_size or chosen,
+                shard_size=shard_size or estimate.shard_size,
                 processes=processes,
                 older=older,
-                report=_Report(progress, expected),
+                report=_Report(progress, estimate.encoded),
                 policy=policy,
                 preview=preview,
                 draws=draws,
-                expected=expected,
+                estimate=estimate,
             )
             with packer:
                 packer.run()
@@ -284,9 +284,9 @@ class _Packer:
         policy: CardPolicy,
         preview: bool,
         draws: int | None,
-        expected: int,
+        estimate: Estimate,
     ) -> None:
-        self._preview, self._draws, self._expected = preview, draws, expected
+        self._preview, self._draws, self._estimate = preview, draws, estimate
         self._plan, self._folder, self._older = made, folder, older
         self._shard_size, self._payload = shard_size, payload_size(shard_size)
         self._processes, self._report, self._policy = processes, report, policy
@@ -500,7 +500,9 @@ class _Packer:
     def _cutter(self, rows: RowQueue, path: str) -> Cutter | FineCutter:
         """Return a cutter for this container's shards."""
         if self._preview:
-            return FineCutter(rows, self._payload, encoded=self._expected, path=path)
+            head = self._estimate.heads.pop(path, None)
+            encoded = self._estimate.encoded
+            return FineCutter(rows, self._payload, encoded=encoded, path=path, head=head)
         return Cutter(rows, self._payload, path=path, use_threads=self._processes > 1)
 
     # ------- the files table

@@ -2,8 +2,9 @@
 """Tells how many plain bytes rows have, without encoding them."""
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +41,10 @@ class EvenEnds:
             return EvenEnds(self.size, len(range(self.count)[row]))
         return self.size * (row + 1 if row >= 0 else self.count + row + 1)
 
+    def part(self, first: int, count: int) -> "EvenEnds":
+        """Return the ends of `count` of these rows, counted from where the `first` begins."""
+        return EvenEnds(self.size, count)
+
     def searchsorted(self, plain: float, side: Literal["left", "right"] = "left") -> int:
         """Return how many rows end before `plain` bytes, or, with "right", not after them."""
         rows = plain / self.size
@@ -58,7 +63,7 @@ class EndsFrom:
         before: where the rows before them end.
     """
 
-    ends: "Ends"
+    ends: "memoryview[float]"
     first: int
     count: int
     before: float
@@ -75,13 +80,19 @@ class EndsFrom:
         """Return where a row ends, -1 being the last, or the ends of the first rows."""
         if isinstance(row, slice):
             return EndsFrom(self.ends, self.first, len(range(self.count)[row]), self.before)
-        place = self.first + (row if row >= 0 else self.count + row)
-        return float(self.ends[place]) - self.before
+        return self.ends[self.first + (row if row >= 0 else self.count + row)] - self.before
+
+    def part(self, first: int, count: int) -> "EndsFrom":
+        """Return the ends of `count` of these rows, counted from where the `first` begins."""
+        first += self.first
+        return EndsFrom(self.ends, first, count, self.ends[first - 1] if first else 0.0)
 
     def searchsorted(self, plain: float, side: Literal["left", "right"] = "left") -> int:
         """Return how many rows end before `plain` bytes, or, with "right", not after them."""
-        rows = int(self.ends.searchsorted(self.before + plain, side)) - self.first
-        return min(max(rows, 0), self.count)
+        # NumPy takes longer to be asked than to answer.
+        bisect = bisect_left if side == "left" else bisect_right
+        stop = self.first + self.count
+        return bisect(self.ends, self.before + plain, self.first, stop) - self.first
 
 
 class RowSizes:
@@ -108,11 +119,18 @@ class RowSizes:
         self._fixed = max(self._fixed, 0.125)
         self.even = None if self._variable else self._fixed
 
-    def ends(self, table: "pa.Table") -> "Ends | EvenEnds":
+    def ends(self, table: "pa.Table") -> EndsFrom | EvenEnds:
         """Return, for each row, the bytes of the rows up to and including it."""
         if self.even is not None:
             return EvenEnds(self.even, table.num_rows)
-        return self._sums(table)
+        ends: Any = self._sums(table)
+        return EndsFrom(memoryview(ends), 0, table.num_rows, 0.0)
+
+    def total(self, batch: "pa.RecordBatch") -> float:
+        """Return the bytes of all rows of a batch that has rows."""
+        import pyarrow as pa
+
+        return float(self.ends(pa.Table.from_batches([batch]))[-1])
 
     def largest(self, batch: "pa.RecordBatch") -> float:
         """Return the bytes of the largest row of a batch that has rows."""
@@ -126,10 +144,10 @@ class RowSizes:
     def _sums(self, table: "pa.Table") -> "Ends":
         import numpy as np
 
-        ends = np.arange(1, table.num_rows + 1) * self._fixed
+        ends = np.arange(1, table.num_rows + 1, dtype=np.float64)
+        ends *= self._fixed
         for path, element in self._variable:
-            lengths = _lengths_up_to(table.column(path[0]), path[1:])
-            ends += lengths if element == 1 else element * lengths
+            _add_lengths(ends, table.column(path[0]), path[1:], element)
         return ends
 
     def _add(self, path: tuple[int, ...], kind: "pa.DataType") -> None:
@@ -184,20 +202,23 @@ def _offset_size(kind: "pa.DataType") -> int:
     return 8 if any(test(kind) for test in tests) else 4
 
 
-def _lengths_up_to(column: "pa.ChunkedArray", path: tuple[int, ...]) -> "Ends":
-    """Return, for each row, the elements of a column up to and including it: its offsets."""
+def _add_lengths(
+    ends: "Ends", column: "pa.ChunkedArray", path: tuple[int, ...], element: float
+) -> None:
+    """Add to the end of each row the elements of a column up to and including it: its offsets."""
     import numpy as np
 
-    parts = []
-    before = 0.0
+    row, before = 0, 0.0
     for chunk in column.chunks:
         for number in path:
             chunk = chunk.field(number)
         if not len(chunk):
             continue
         kind = np.int64 if _offset_size(chunk.type) == 8 else np.int32
-        offsets = np.frombuffer(chunk.buffers()[1], kind)
+        offsets: Any = np.frombuffer(chunk.buffers()[1], kind)
         offsets = offsets[chunk.offset : chunk.offset + len(chunk) + 1]
-        parts.append(offsets[1:].astype(np.float64) + (before - float(offsets[0])))
-        before = float(parts[-1][-1])
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        part = ends[row : row + len(chunk)]
+        part += offsets[1:] if element == 1 else element * offsets[1:]
+        part += before - element * float(offsets[0])
+        row += len(chunk)
+        before += element * float(offsets[-1] - offsets[0])

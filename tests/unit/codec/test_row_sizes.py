@@ -44,7 +44,8 @@ def test_ends_from__any_place__answers_as_a_slice_does(
     first %= len(sizes)
     count = max(1, (len(sizes) - first) // 2)
     before = float(known[first - 1]) if first else 0.0
-    ends, listed = EndsFrom(known, first, count, before), known[first : first + count] - before
+    ends = EndsFrom(memoryview(known), 0, len(known), 0.0).part(first, count)
+    listed = known[first : first + count] - before
     assert ends.searchsorted(plain) == listed.searchsorted(plain)
     assert ends.searchsorted(plain, "right") == listed.searchsorted(plain, "right")
     assert len(ends) == len(listed)
