@@ -23,7 +23,7 @@ demo: setup  ## a data set goes from a folder to a buyer; APP=1 leaves the app r
 	@$(PY) -m scripts.demo $(if $(APP),--app)
 
 test: setup  ## everything a fresh clone can run
-	@$(PY) tools/run_tests.py
+	@$(PY) -m tools.run_tests
 
 assure: setup  ## the long campaigns; PART=i/n runs one part of n, and goes on where it ended
 	@pytest -m assure --hypothesis-profile=assure --timeout=0 -n 2 --part $(or $(PART),1/1)

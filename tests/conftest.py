@@ -64,8 +64,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.enable()
     gc.set_threshold(10_000, 20, 20)
     # Undoes what a test does to titanoboa's chain; tests/utils/contracts.py has loaded it.
-    if isolation := sys.modules.get("boa.test.plugin"):
-        session.config.pluginmanager.register(isolation, "boa_test")
+    isolation, plugins = sys.modules.get("boa.test.plugin"), session.config.pluginmanager
+    if isolation and not plugins.is_registered(isolation):
+        session.config.option.gas_profile = False  # asked for before each file that comes later
+        plugins.register(isolation, "boa_test")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

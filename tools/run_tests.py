@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run every test that a fresh clone can run, and close with a table of folders and their sums.
 
-Three runners share the tree: Ape runs tests/functional on anvil, plain pytest all else. What covers
-the packages named in pyproject.toml runs with a tracer and is held against their floor. All else
-runs beside it without one, which makes Python take half as long again, and titanoboa twice as long.
-There are more workers than cores, so that the cores are busy also while some of them wait.
+Ape runs tests/functional on anvil; workers of plain pytest take all other files from two queues.
+Those that cover the packages named in pyproject.toml run with a tracer, are taken by two workers
+and are held against the packages' floor. The other workers run beside them without one, which makes
+Python take half as long again, and titanoboa twice as long; they are joined by the two when nothing
+is left to trace. There are more workers than cores, so that the cores are busy also while some of
+them wait.
+
+Workers are forked from a process that has imported what takes long, of other people's packages,
+and has loaded the contracts.
 
 What tests write is kept in memory where there is room: journals and keys wait for the disk at
 each step, and five workers for each other there.
 """
 
+import gc
+import importlib
+import multiprocessing
 import os
 import resource
 import shutil
@@ -18,9 +26,10 @@ import sys
 import tempfile
 import time
 import tomllib
+import warnings
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +37,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "build" / "test"
 COVERAGE = RESULTS / "coverage"
-PYTEST = ("pytest", "--quiet", "--durations=15")
-BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+WORKERS = ("traced-1", "traced-2", "worker-1", "worker-2", "worker-3")
+IMPORTED = (
+    *("numpy", "pandas", "pyarrow.dataset", "pyarrow.parquet", "numba", "PIL.Image"),
+    *("boa", "web3", "eth_account", "coincurve", "cryptography.x509", "hypothesis", "requests"),
+    *("pydantic", "sqlalchemy", "fastapi", "starlette.testclient", "uvicorn", "typer.testing"),
+    *("streamlit.testing.v1", "playwright.sync_api", "rich.console"),
+)
+SLOWEST = 25
+"""tests that are named at the end"""
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
 TRACED = (
     *("tests/lib/test_market*.py", "tests/lib/test_cli_market*.py", "tests/lib/test_index_*.py"),
@@ -69,8 +85,14 @@ line and branch that it alone had, as long as no package came nearer than .4 % t
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of our own is made in it)
 ROOM = 8 << 30
 """of memory for what tests write, three times what they do"""
-# Whole files go to a worker: one that is long must not begin last.
-LONG_FIRST = ("stateful", "fork", "faults", "lib", "app", "web", "unit")
+# Whole files go to a worker: one that is long must not begin last. The first ones mostly wait, for
+# networks and browsers, and leave the cores to the traced ones.
+LONG_FIRST = (
+    *("app/test_asking_browser.py", "lib/test_python_page.py", "lib/test_notebook.py"),
+    *("web/test_label_browser.py", "lib/test_ask_page.py", "lib/test_readme.py"),
+    *("app/test_seeded.py", "web/test_label_views.py", "lib/test_deploy_page.py"),
+    *("stateful", "fork", "faults", "lib", "app", "web", "unit"),
+)
 
 
 @dataclass
@@ -83,6 +105,7 @@ class Totals:
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     tests: Counter[str] = field(default_factory=Counter)
+    slowest: list[tuple[float, str]] = field(default_factory=list)
 
     def add(self, report: Path, exit_code: int) -> None:
         """Count what a runner reported; one that ended badly without a failure is a failure."""
@@ -97,10 +120,12 @@ class Totals:
                     self.skipped[skip.get("message") or "no reason given"] += 1
                 else:
                     self.passed += 1
+                self.slowest.append((float(case.get("time", 0)), _name(case)))
                 folder = "/".join(case.get("classname", "").split(".test_")[0].split("."))
                 self.seconds[folder] += float(case.get("time", 0))
                 self.tests[folder] += 1
-        if exit_code and not failures:
+        # Five: others had taken all files.
+        if exit_code not in (0, 5) and not failures:
             failures.append(f"{report.stem}: ended with {exit_code}; see its lines above")
         self.failures += failures
 
@@ -108,6 +133,7 @@ class Totals:
         """Add what another runner has said."""
         self.passed += other.passed
         self.failures += other.failures
+        self.slowest += other.slowest
         for name in ("skipped", "seconds", "tests"):
             getattr(self, name).update(getattr(other, name))
 
@@ -115,8 +141,11 @@ class Totals:
 def _describe(case: ET.Element, failure: ET.Element) -> str:
     """Name a test that failed, with the first line of its error."""
     message = (failure.get("message") or failure.text or "").strip() or "no reason given"
-    place = case.get("classname", "").replace(".", "/")
-    return f"{place}.py::{case.get('name')}: {' '.join(message.splitlines()[0].split())[:300]}"
+    return f"{_name(case)}: {' '.join(message.splitlines()[0].split())[:300]}"
+
+
+def _name(case: ET.Element) -> str:
+    return f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}"
 
 
 def main() -> int:
@@ -126,30 +155,52 @@ def main() -> int:
     os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Hundreds of short processes must not compile every module again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+    # As tests/conftest.py says: before titanoboa is imported.
+    os.environ.setdefault("ETH_HASH_BACKEND", "pysha3")
+    os.environ["COVERAGE_FILE"] = str(COVERAGE)
     shutil.rmtree(RESULTS, ignore_errors=True)
     RESULTS.mkdir(parents=True)
-    _build_kubo()
+    # In a process of its own: workers are to see how our own modules are imported.
+    building = multiprocessing.Process(target=_build_kubo)
+    building.start()
     # Now, and not in the tests: they would wait for each other, and a tracer makes it far longer.
     subprocess.run([sys.executable, "-m", "tests.utils.compiled"], cwd=ROOT, check=False)
+    building.join()
+    queues = [RESULTS / "traced", RESULTS / "untraced"]
+    for queue, files in zip(queues, (traced(), untraced()), strict=True):
+        queue.write_text("".join(f"{file.relative_to(ROOT)}\n" for file in files))
+    folder = Path(tempfile.mkdtemp(prefix="truthmark-test-", dir=find_memory()))
+    # PostgreSQL runs under an account of its own where root runs the tests.
+    folder.chmod(0o755)
+    os.environ["TMPDIR"] = str(folder)
+    ape = _start_ape()  # first, to run beside what this process does alone
+    _import_packages()
+    # Outside of what is undone at the end, and before there are threads: a worker's process leaves
+    # this function by an exception, as all do that end.
+    workers = [_fork_worker(name, queues) for name in WORKERS]
     totals = Totals()
-    with (
-        tempfile.TemporaryDirectory(
-            prefix="truthmark-test-", dir=find_memory(), ignore_cleanup_errors=True
-        ) as folder,
-        ThreadPoolExecutor(3) as runners,
-    ):
-        # PostgreSQL runs under an account of its own where root runs the tests.
-        Path(folder).chmod(0o755)
-        os.environ["TMPDIR"] = folder
-        runs = [runners.submit(run) for run in (_run_traced, _run_untraced, _run_ape)]
-        for run in runs:
-            totals.join(run.result())
+    try:
+        with ThreadPoolExecutor(len(workers) + 1) as followers:
+            runs = [
+                followers.submit(_follow_ape, ape),
+                *(followers.submit(_follow_worker, *one) for one in workers),
+            ]
+            for run in runs:
+                totals.join(run.result())
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for queue in queues:
+        totals.failures += [f"{left}: not run" for left in queue.read_text().splitlines()]
     totals.failures += _find_uncovered()
     if totals.skipped:
         print("\n!!! NOT TESTED HERE (with TRUTHMARK_REQUIRE=all these are failures):")
         for reason, count in sorted(totals.skipped.items()):
             print(f"{count:6} skipped: {reason}")
-    print("\n=== seconds (of a worker; five share the machine) and tests by folder")
+    print(f"\n=== the {SLOWEST} slowest tests, in seconds of a worker; five share the machine")
+    for seconds, test in sorted(totals.slowest, reverse=True)[:SLOWEST]:
+        print(f"{seconds:7.1f} s {test}")
+    print("\n=== seconds and tests by folder")
     for folder, seconds in sorted(totals.seconds.items()):
         print(f"{folder:24} {seconds:7.0f} s {totals.tests[folder]:6} tests")
     print(f"{'sum':24} {totals.seconds.total():7.0f} s {totals.tests.total():6} tests")
@@ -180,7 +231,6 @@ def find_memory() -> Path | None:
 
 def _build_kubo() -> None:
     """Build Kubo now, if it must be: within a test its minutes would run into the time limit."""
-    sys.path.insert(0, str(ROOT))  # some installed packages bring a `tests` of their own
     from tests.utils.kubo_daemon import kubo_binary
     from truthmark.errors import ConfigError
 
@@ -194,10 +244,23 @@ def _build_kubo() -> None:
         print(f"tests against Kubo will not run: {error}", flush=True)
 
 
-def _run_ape() -> Totals:
-    if shutil.which("anvil"):
-        # In one process: Ape connects no worker of xdist, and these tests share one deployment.
-        return _run("ape", ["ape", "test", "tests/functional", "--quiet"])
+def _start_ape() -> subprocess.Popen[str] | None:
+    """Start Ape, in one process: it connects no workers, and its tests share one deployment."""
+    if not shutil.which("anvil"):
+        return None
+    return subprocess.Popen(
+        ["ape", "test", "tests/functional", "--quiet", f"--junitxml={_report('ape')}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+
+
+def _follow_ape(ape: subprocess.Popen[str] | None) -> Totals:
+    if ape is not None:
+        return _follow("ape", ape.stdout or (), ape.wait)
     totals = Totals()
     reason = "tests/functional: there is no anvil"
     print(reason)
@@ -217,39 +280,73 @@ def traced() -> list[Path]:
 def untraced() -> list[Path]:
     """Return the files that run without: short ones last, to fill up what is left."""
     tests, others = ROOT / "tests", set(traced())
-    found = [path for kind in LONG_FIRST for path in sorted((tests / kind).rglob("test_*.py"))]
-    # The sort keeps the order of what it holds for equal.
-    found.sort(key=lambda path: path not in ADDS_LITTLE)
+    places = [tests / place for place in LONG_FIRST]
+    files = [sorted(place.rglob("test_*.py")) if place.is_dir() else [place] for place in places]
+    found = [*dict.fromkeys(path for some in files for path in some)]
     return [path for path in found if path not in others]
 
 
-def _run_untraced() -> Totals:
-    return _run("untraced", [*PYTEST, "-n", "3", *BY_FILE, *map(str, untraced())])
+def _import_packages() -> None:
+    """Import what takes long, once for all workers, and keep the collector off it."""
+    gc.disable()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they say of each other
+        for name in IMPORTED:
+            importlib.import_module(name)
+    from tests.utils.compiled import load_all
+
+    load_all()
+    assert not any(name.startswith("truthmark") for name in sys.modules), (
+        "the tracer comes too late"
+    )
+    gc.freeze()
+    gc.enable()
 
 
-def _run_traced() -> Totals:
-    # As a module: so this folder's `tests` is found before all else is loaded.
-    command = [sys.executable, "-m", *PYTEST, "-p", "tests.utils.tracer", "-n", "2", *BY_FILE]
-    return _run("traced", [*command, *map(str, traced())], {"COVERAGE_FILE": str(COVERAGE)})
+def _fork_worker(name: str, queues: Sequence[Path]) -> tuple[str, int, int]:
+    """Start a worker; only the process that calls returns from here, all others leave.
+
+    Returns:
+        Its name, its process, and a descriptor from which to read what it prints.
+    """
+    source, target = os.pipe()
+    if process := os.fork():
+        os.close(target)
+        return name, process, source
+    os.close(source)
+    for output in (1, 2):
+        os.dup2(target, output)
+    os.close(target)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    is_traced = name.startswith("traced")
+    plugins = [*(["tests.utils.tracer"] if is_traced else []), "tests.utils.queued"]
+    folder = Path(os.environ["TMPDIR"], name)
+    arguments = ["--quiet", f"--junitxml={_report(name)}", f"--basetemp={folder}"]
+    arguments += ["--override-ini=console_output_style=classic", "-p", "no:cacheprovider"]
+    arguments += [part for plugin in plugins for part in ("-p", plugin)]
+    arguments += [f"--queue={queue}" for queue in (queues if is_traced else queues[1:])]
+    import pytest
+
+    sys.argv = ["pytest", *arguments]
+    sys.exit(pytest.main(arguments))
 
 
-def _run(name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Totals:
-    """Run pytest or Ape and show each line with its name; return what it reported."""
-    report = RESULTS / f"{name}.xml"
-    with subprocess.Popen(
-        [*command, f"--junitxml={report}"],
-        cwd=ROOT,
-        env={**os.environ, **(environment or {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    ) as child:
-        for line in child.stdout or ():
-            print(f"{name:8} | {line}", end="", flush=True)
+def _follow_worker(name: str, process: int, source: int) -> Totals:
+    with os.fdopen(source, errors="replace") as lines:
+        return _follow(name, lines, lambda: os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+
+
+def _follow(name: str, lines: Iterable[str], wait: Callable[[], int]) -> Totals:
+    """Show each line with its name; return what was reported in the end."""
+    for line in lines:
+        print(f"{name:8} | {line}", end="", flush=True)
     totals = Totals()
-    totals.add(report, child.returncode)
+    totals.add(_report(name), wait())
     return totals
+
+
+def _report(name: str) -> Path:
+    return RESULTS / f"{name}.xml"
 
 
 def _find_uncovered() -> list[str]:

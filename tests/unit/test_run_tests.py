@@ -50,6 +50,10 @@ def test_add__failures_and_a_crash__are_named_with_their_errors(tmp_path):
     other.add(tmp_path / "ape.xml", 4)
     totals.join(other)
     assert totals.failures[1:] == ["ape: ended with 4; see its lines above"]
+    assert max(totals.slowest) == (2, "tests/lib/test_a.py::test_x[1]")
+    idle = run_tests.Totals()
+    idle.add(tmp_path / "worker.xml", 5)  # others had taken all files
+    assert not idle.failures
 
 
 def test_find_memory__no_room_or_none_to_run_programs__is_not_taken(monkeypatch, tmp_path):

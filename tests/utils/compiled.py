@@ -83,13 +83,22 @@ def deployer(name: str) -> Any:
 
 def compile_all() -> None:
     """Compile all contracts and mocks that nobody has, long ones first."""
-    sources = [*CONTRACTS.glob("*.vy"), *CONTRACTS.glob("test/*.vy")]
-    sources.sort(key=lambda path: -path.stat().st_size)
-    names = [path.relative_to(CONTRACTS).with_suffix("").as_posix() for path in sources]
     with ProcessPoolExecutor(os.cpu_count()) as processes:
         kernels = processes.submit(_compile_kernels)
-        list(processes.map(_compile, names))
+        list(processes.map(_compile, _names()))
         kernels.result()
+
+
+def load_all() -> None:
+    """Have all in this process, and in those that are forked from it."""
+    for name in _names():
+        deployer(name)
+
+
+def _names() -> list[str]:
+    sources = [*CONTRACTS.glob("*.vy"), *CONTRACTS.glob("test/*.vy")]
+    sources.sort(key=lambda path: -path.stat().st_size)
+    return [path.relative_to(CONTRACTS).with_suffix("").as_posix() for path in sources]
 
 
 def _compile(name: str) -> None:

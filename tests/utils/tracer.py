@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A plugin of pytest that notes what a run's workers execute of the packages that have a floor.
+"""A plugin of pytest that notes what a worker executes of the packages that have a floor.
 
 It is loaded before all else, so that it sees imports. It looks at those packages alone, and not at
-the controller nor at processes that tests start (nodes, command lines, decoders): these add four
-lines in all, and would take half as long again.
+processes that tests start (nodes, command lines, decoders): these add four lines in all, and would
+take half as long again. It ends at the first file that is not to be traced.
 """
 
-import os
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from coverage import Coverage
+
+from tools.run_tests import traced
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["truthmark"]
@@ -25,8 +26,20 @@ def _start() -> Coverage:
     return coverage
 
 
-# xdist sets it where it starts a worker.
-_COVERAGE = _start() if "PYTEST_XDIST_WORKER" in os.environ else None
+_FILES = frozenset(traced())
+_RUNNING = [_start()]
+
+
+def _end() -> None:
+    while _RUNNING:
+        coverage = _RUNNING.pop()
+        coverage.stop()
+        coverage.save()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if any(item.path not in _FILES for item in items):
+        _end()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -34,6 +47,4 @@ def pytest_sessionfinish() -> Iterator[None]:
     try:
         yield
     finally:
-        if _COVERAGE is not None:
-            _COVERAGE.stop()
-            _COVERAGE.save()
+        _end()
