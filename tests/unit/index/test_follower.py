@@ -342,10 +342,10 @@ def test_sync__many_blocks__old_headers_are_forgotten_and_reorganisations_still_
         follower.sync()
     with follower.index.read() as connection:
         kept = connection.scalar("SELECT count(*) FROM blocks")
-    assert kept < 500
+    assert kept < 200
     trade(chain, random.Random(1), 3)
     follower.sync()
-    process.rpc("anvil_rollback", 500)
+    process.rpc("anvil_rollback", 250)
     trade(chain, random.Random(2), 3)
     follower.sync()
     assert content(follower.index) == rebuild(chain, tmp_path)
