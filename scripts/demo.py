@@ -30,7 +30,7 @@ import truthmark
 from scripts._demo.accounts import addresses, spent_gas, wealth
 from scripts._demo.cannot import what_cannot_happen
 from scripts._demo.labeling import Bench, Labeled, play
-from scripts._demo.network import CUSTODIANS, DemoNetwork
+from scripts._demo.network import DemoNetwork
 from scripts._demo.report import Report, Row, Transcript
 from scripts._demo.samples import play as play_samples
 from scripts._demo.samples import turned_digits
@@ -51,6 +51,7 @@ from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.testing.bounties import BountyNetwork
+from truthmark.testing.role_market import CUSTODIANS
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"

@@ -4,7 +4,7 @@
 from typing import Any
 
 from scripts._demo.accounts import wealth
-from scripts._demo.network import CUSTODIANS, DemoNetwork
+from scripts._demo.network import DemoNetwork
 from scripts._demo.report import Transcript
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
@@ -12,7 +12,12 @@ from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, RevertedError
 from truthmark.keys.curve import N
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
+from truthmark.market.custodian import (
+    Custodian,
+    CustodySlot,
+    custody_slots,
+    own_encryption_keys,
+)
 from truthmark.market.drafts.custody import DIRECT
 from truthmark.market.drafts.delivery import draft_delivery, receive_share
 from truthmark.market.drafts.terms import prove_terms
@@ -22,6 +27,7 @@ from truthmark.market.purchase import Buyer, WrongKeyDispute
 from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
+from truthmark.testing.role_market import CUSTODIANS
 
 
 def what_cannot_happen(
@@ -72,7 +78,7 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
     from truthmark.cid import raw_cid
 
     bundle = node.storage.read_block(raw_cid(epoch.custody.sealed_shares))
-    key = next(iter(_encryption_keys(node).values()))
+    key = next(iter(own_encryption_keys(node, node.address).values()))
     try:
         receive_share(
             bundle,
@@ -224,15 +230,3 @@ def _manifest_with(manifest: Manifest, public_key: Any) -> Manifest:
 def _burned(session: Session) -> int:
     staking = session.chain.staking.functions
     return int(staking.balances(staking.TOKEN().call(), staking.BURN().call()).call())
-
-
-def _encryption_keys(session: Session) -> dict[bytes, bytes]:
-    from truthmark.keys.encryption import find_encryption_keys
-
-    return find_encryption_keys(
-        session.signer.sign_typed,
-        Catalogue.of(session).encryption_keys(session.address),
-        chain_id=session.profile.chain_id,
-        market=session.chain.market.address,
-        validator=session.address,
-    )

@@ -18,8 +18,7 @@ from truthmark.storage import LocalStore
 from truthmark.storage.serve import GatewayServer
 from truthmark.testing.custodians import NodeProcess
 from truthmark.testing.network import Devnet
-
-CUSTODIANS = ("custodian1", "custodian2", "custodian3")
+from truthmark.testing.role_market import CUSTODIANS
 
 
 class DemoNetwork:

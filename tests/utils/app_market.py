@@ -3,7 +3,6 @@
 
 import importlib.util
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -14,26 +13,18 @@ from app.services.texts import PAGE_SIZE
 from tests.utils import injections
 from tests.utils.containers import Draft, Part, forge
 from tests.utils.previews import Made, make
-from truthmark.codec import CardPolicy, read_manifest
-from truthmark.codec.limits import MANIFEST_NAME
+from truthmark.codec import CardPolicy
 from truthmark.keys.curve import random_scalar
-from truthmark.keys.encryption import find_encryption_keys
-from truthmark.market.catalogue import Catalogue
-from truthmark.market.custodian import Custodian, CustodySlot, custody_slots
-from truthmark.market.entries import Purchase, Version
+from truthmark.market.entries import Version
 from truthmark.market.publishing import Publisher
-from truthmark.market.purchase import Buyer
 from truthmark.market.seller_secret import pack_dataset, seller_cek
 from truthmark.market.surface import list_dataset
 from truthmark.market.verdicts import plan_publish
-from truthmark.session import Session
-from truthmark.testing.custodians import register_custodian
 from truthmark.testing.network import Devnet
+from truthmark.testing.role_market import RoleMarket
 
 ROOT = Path(__file__).resolve().parents[2]
 _TITLE = 186
-CUSTODIANS = ("custodian1", "custodian2", "custodian3")
-
 
 MARKED = (
     "<script>document.title='owned'</script>",
@@ -65,7 +56,7 @@ def hostile_title(texts: Sequence[str], number: int) -> str:
     return f"hostile-{number:02} {' '.join(texts)}"[:200]
 
 
-class AppMarket:
+class AppMarket(RoleMarket):
     """Who sells, keeps and delivers on a network, step by step as a test says.
 
     Args:
@@ -73,23 +64,12 @@ class AppMarket:
     """
 
     def __init__(self, net: Devnet) -> None:
-        self.net = net
+        super().__init__(net)
+        self.net: Devnet = net
         self.sources = net.folder / "sources"
         self.sources.mkdir(exist_ok=True)
         self.versions: dict[str, Version] = {}
         self._packs = 0
-        self._sessions: dict[str, Session] = {}
-
-    def close(self) -> None:
-        for session in self._sessions.values():
-            session.close()
-
-    def session(self, role: str) -> Session:
-        """Return a role's session, its index in step with the chain."""
-        if role not in self._sessions:
-            self._sessions[role] = self.net.session(role)
-        Catalogue.of(self._sessions[role]).sync()
-        return self._sessions[role]
 
     def sell(
         self,
@@ -132,41 +112,6 @@ class AppMarket:
                 licence="LicenseRef-<b>**bold**</b>:smile:",
                 examples=2,
             )
-
-    def register_custodians(self) -> None:
-        for role in CUSTODIANS:
-            register_custodian(self.session(role))
-
-    def accept(self, *versions: Version, roles: Sequence[str] = CUSTODIANS) -> None:
-        """Let every custodian take its share of each version over."""
-        for role in roles:
-            session = self.session(role)
-            key = next(iter(_encryption_keys(session).values()))
-            custodian = Custodian(session)
-            for version in versions:
-                for slot in custody_slots(
-                    Catalogue.of(session).epochs(version.terms_id), session.address
-                ):
-                    custodian.take_share(version, slot, key)
-                    session.send(*custodian.plan_accept(version, slot))
-
-    def deliver(self, version: Version, *roles: str) -> None:
-        """Let some of those who keep the key, or the seller, deliver whatever is waiting."""
-        for role in roles or ("seller",):
-            session = self.session(role)
-            for slot in custody_slots(
-                Catalogue.of(session).epochs(version.terms_id), session.address
-            ):
-                Custodian(session).deliver(version, slot, _waiting(session, slot))
-
-    def copy(self, version: Version, price: str, bond: str) -> Version:
-        """List the bytes of a version under a key that does not open them."""
-        copycat = self.session("copycat")
-        folder = Buyer(copycat).fetch(version)
-        public_key = copycat.vault.put_seller_secret(random_scalar())
-        fake = replace(read_manifest(folder), public_key=public_key)
-        (folder / MANIFEST_NAME).write_bytes(fake.to_bytes())
-        return list_dataset(folder, price=price, bond=bond, windows="demo", session=copycat)
 
     def sell_forged(self, how: str, **terms: Any) -> Version:
         """List what a copycat made by hand: `random bytes`, `no table`, or `all right`."""
@@ -246,24 +191,6 @@ class AppMarket:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-
-
-def _waiting(session: Session, slot: CustodySlot) -> list[Purchase]:
-    return [
-        purchase
-        for purchase in Catalogue.of(session).purchases(custody_id=slot.epoch.custody_id)
-        if slot.index not in purchase.delivered
-    ]
-
-
-def _encryption_keys(session: Session) -> dict[bytes, bytes]:
-    return find_encryption_keys(
-        session.signer.sign_typed,
-        Catalogue.of(session).encryption_keys(session.address),
-        chain_id=session.profile.chain_id,
-        market=session.chain.market.address,
-        validator=session.address,
-    )
 
 
 def fill(market: AppMarket) -> dict[str, Version]:

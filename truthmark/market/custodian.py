@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from truthmark.cid import raw_cid
 from truthmark.errors import KeysError
+from truthmark.keys.encryption import find_encryption_keys
 from truthmark.keys.sealing import MAX_BUNDLE_BYTES
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.drafts.delivery import (
@@ -20,7 +21,6 @@ from truthmark.market.drafts.delivery import (
 )
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
-from truthmark.market.records import PurchaseStatus
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
@@ -47,6 +47,25 @@ def custody_slots(epochs: Iterable[Epoch], address: str) -> list[CustodySlot]:
     ]
 
 
+def own_encryption_keys(session: "Session", validator: str) -> dict[bytes, bytes]:
+    """Return the private keys of a validator's registered keys, by these, the oldest first.
+
+    Args:
+        session: Its account is the validator's operator.
+        validator: The validator's address.
+
+    Raises:
+        KeysError: None of the registered keys is this operator's.
+    """
+    return find_encryption_keys(
+        session.signer.sign_typed,
+        Catalogue.of(session).encryption_keys(validator),
+        chain_id=session.profile.chain_id,
+        market=session.chain.market.address,
+        validator=validator,
+    )
+
+
 def is_due(
     purchase: Purchase,
     slot: CustodySlot,
@@ -69,11 +88,7 @@ def is_due(
         delivery_seconds: The terms' delivery window.
         margin: Seconds that a transaction may take.
     """
-    if (
-        purchase.status is not PurchaseStatus.PAID
-        or slot.index in purchase.delivered
-        or now + margin > purchase.deadline
-    ):
+    if not purchase.awaits(slot.index) or now + margin > purchase.deadline:
         return False
     obliged = state.active
     if purchase.deadline <= state.previous_end:

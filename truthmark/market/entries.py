@@ -105,6 +105,10 @@ class Purchase:
     delivered: Mapping[int, Delivered]
     """by custodian's number, in the order of delivery"""
 
+    def awaits(self, index: int) -> bool:
+        """Whether it is paid, and this custodian's part is not delivered."""
+        return self.status is PurchaseStatus.PAID and index not in self.delivered
+
 
 @dataclass(frozen=True, slots=True)
 class ValidatorOffer:

@@ -24,7 +24,7 @@ from truthmark.market.custodian import Custodian, CustodySlot, accept_key, is_du
 from truthmark.market.entries import Purchase, ValidatorOffer
 from truthmark.market.planned_call import MAX_BATCH, named_purchases, short_id
 from truthmark.market.preview import RULES, OnList, Preview, remembered_states
-from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
+from truthmark.market.records import CustodyStatus, VersionStatus, bits
 from truthmark.market.settlement import Settlement, inspected, overdue, releasable
 from truthmark.node.certainty import find_paid
 from truthmark.node.holdings import Holdings
@@ -159,12 +159,7 @@ class CustodianRole:
         self.metrics.gas.set(view.gas)
         self.metrics.free_stake.set(view.free_stake)
         self.metrics.purchases.set(
-            sum(
-                p.status is PurchaseStatus.PAID and held.slot.index not in p.delivered
-                for held in view.custodies
-                if held.is_accepted
-                for p in held.purchases.values()
-            )
+            sum(len(held.waiting) for held in view.custodies if held.is_accepted)
         )
         self._state(
             "low-gas",
@@ -457,12 +452,7 @@ class CustodianRole:
             plan = self._custodian.plan_join
             # Who joins answers for the unfinished purchases, too: deliver or refund them first.
             soon = now + 2 * self.policy.margin_seconds
-            inherited = [
-                p
-                for p in held.purchases.values()
-                if p.status is PurchaseStatus.PAID and slot.index not in p.delivered
-            ]
-            overdue_now = overdue(inherited, now)
+            overdue_now = overdue(held.waiting, now)
             if overdue_now:
                 busy = named_purchases("refund", self._sender.pending)
                 left = [p for p in overdue_now if short_id(p) not in busy]
@@ -470,7 +460,7 @@ class CustodianRole:
                     refunds = self._settlement.plan_refund(version, slot.epoch, left)
                     self._sender.submit_all("refund", refunds)
                 return
-            if any(p.deadline <= soon for p in inherited):
+            if any(p.deadline <= soon for p in held.waiting):
                 return
         self._sender.submit("extend", plan(version, slot, state.end))
 
@@ -562,12 +552,7 @@ class CustodianRole:
 
 def _urgency(held: CustodyView) -> tuple[bool, float]:
     """Sort obligations before what may become one, and the nearest delivery first."""
-    waiting = [
-        p.deadline
-        for p in held.purchases.values()
-        if p.status is PurchaseStatus.PAID and held.slot.index not in p.delivered
-    ]
-    return not held.is_accepted, min(waiting, default=math.inf)
+    return not held.is_accepted, min((p.deadline for p in held.waiting), default=math.inf)
 
 
 def _short(purchase: Purchase) -> str:

@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from truthmark.errors import KeysError, UnableError
-from truthmark.keys.encryption import find_encryption_keys
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.custodian import own_encryption_keys
 from truthmark.market.preview import Preview, blocks_of_older
 from truthmark.node.job_pool import Job, JobPool
 from truthmark.node.keeping import PinnedSet, fetch_manifest, take_share
@@ -145,16 +145,9 @@ class Holdings:
 
     def _encryption_keys(self) -> list[bytes]:
         """Return the private keys of all keys that the validator has registered, newest first."""
-        session = self._session
-        registered = tuple(Catalogue.of(session).encryption_keys(self._validator))
+        registered = tuple(Catalogue.of(self._session).encryption_keys(self._validator))
         if self._keys[0] != registered:
-            found = find_encryption_keys(
-                session.signer.sign_typed,
-                registered,
-                chain_id=session.profile.chain_id,
-                market=session.chain.market.address,
-                validator=self._validator,
-            )
+            found = own_encryption_keys(self._session, self._validator)
             # The newest first: almost every share is sealed to it.
             keys = [found[key] for key in reversed(registered) if key in found]
             self._keys = registered, keys

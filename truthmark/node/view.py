@@ -81,6 +81,11 @@ class CustodyView:
         """Whether the validator's stake is free again."""
         return self.slot.index in bits(self.state.released)
 
+    @property
+    def waiting(self) -> list[Purchase]:
+        """The purchases to which this validator has not delivered their part."""
+        return [p for p in self.purchases.values() if p.awaits(self.slot.index)]
+
     def is_obliged(self, purchase: Purchase) -> bool:
         """Whether silence about a purchase is the validator's fault, by docs/protocol.md."""
         if self.slot.index in bits(self.state.active):

@@ -165,7 +165,7 @@ def _tell(
 ) -> Seeded:
     listed = market.fill()
     step()
-    listed["copied"] = market.copy(listed["direct"])
+    listed["copied"] = market.copy(listed["direct"], price="1 TUSD", bond="10 TUSD")
     market.buy("buyer", listed["kept"])
     market.deliver(listed["kept"], "custodian1", "custodian2")
     market.buy("buyer2", listed["copied"])
