@@ -24,7 +24,6 @@ from truthmark.text import format_time
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @json_option
-@click.pass_obj
 def refund(state: State, dataset: str | None, as_json: bool) -> None:
     """Get money back for keys that did not come.
 

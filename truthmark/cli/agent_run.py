@@ -60,7 +60,6 @@ from truthmark.session import Session
 @relay_option
 @yes_option
 @json_option
-@click.pass_obj
 def run(
     state: State,
     model: str,

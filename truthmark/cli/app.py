@@ -38,7 +38,6 @@ _NEEDED = ("streamlit", "markdown_it")
     "with the app.",
 )
 @click.option("--port", type=click.IntRange(1, 65_535), help="Where the app answers.")
-@click.pass_obj
 def app(state: State, devnet: Path | None, port: int | None) -> None:
     """Open the app in a browser: the market, labeling, asking for labels, stake.
 

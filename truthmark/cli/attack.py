@@ -2,7 +2,7 @@
 """`truthmark attack`: try to be paid without working, on recorded crowds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -10,9 +10,9 @@ from truthmark.cli.command import command, json_option
 from truthmark.cli.output import echo, echo_json, info, table
 from truthmark.cli.param_types import FILE
 from truthmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    from truthmark.testing.crowds.pays import Pays
+from truthmark.testing.crowds.pays import MOST, Pays, pays
+from truthmark.testing.crowds.sets import find_set, known_sets, load
+from truthmark.testing.crowds.strategies import load_strategy
 
 _ROUNDS = (2, 3, 5)
 
@@ -37,10 +37,6 @@ def attack(strategy: Path, sets: tuple[str, ...], draws: int, as_json: bool) -> 
     STRATEGY is a Python file of yours with a function answer(item, round, rng, …) that returns a
     class. It runs in this process: run none that you do not trust.
     """
-    from truthmark.testing.crowds.pays import MOST, pays
-    from truthmark.testing.crowds.sets import find_set, known_sets, load
-    from truthmark.testing.crowds.strategies import load_strategy
-
     tried = load_strategy(strategy)
     folders = [find_set(name) for name in sets] or list(known_sets().values())
     if not folders:
@@ -77,7 +73,7 @@ def attack(strategy: Path, sets: tuple[str, ...], draws: int, as_json: bool) -> 
         )
 
 
-def _of(earned: "Pays") -> dict[str, Any]:
+def _of(earned: Pays) -> dict[str, Any]:
     return {
         "earned": _number(earned.attackers),
         "honest": _number(earned.honest),

@@ -99,7 +99,6 @@ from truthmark.text import plural
 @click.option("--again", is_flag=True, help="Create another one of the same.")
 @yes_option
 @json_option
-@click.pass_obj
 def create(
     state: State,
     /,

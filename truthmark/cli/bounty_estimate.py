@@ -13,6 +13,7 @@ from truthmark.bounty.sources.found import take
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import MAX_HASHES
+from truthmark.chain.replies import hex_int
 from truthmark.cli.bounty_asking import (
     estimate_json,
     full_option,
@@ -59,7 +60,6 @@ _COIN = 3_000
 @click.option("--gas-price", type=click.FloatRange(0), metavar="GWEI", help="Instead of today's.")
 @worth_option
 @json_option
-@click.pass_obj
 def estimate_(
     state: State,
     /,
@@ -136,8 +136,6 @@ def estimate_(
 
 def _gas_price(state: State) -> int:
     """Return today's, or a usual one where no chain answers."""
-    from truthmark.chain.replies import hex_int
-
     try:
         with state.session() as session:
             return int(session.chain.rpc.parsed("eth_gasPrice", (), hex_int))

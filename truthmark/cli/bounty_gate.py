@@ -5,6 +5,10 @@ from pathlib import Path
 
 import click
 
+from truthmark.bounty.client import BountyClient
+from truthmark.bounty.gates import deploy_allow_list, deploy_record_gate, set_allowed
+from truthmark.bounty.gates import register as show
+from truthmark.bounty.team import read_team
 from truthmark.cli.command import State, group, resolve_address
 from truthmark.cli.output import echo, info
 from truthmark.cli.param_types import ACCOUNT, BOUNTY, FILE
@@ -22,15 +26,11 @@ def gate() -> None:
 
 @gate.command("allow-list")
 @click.argument("file", type=FILE)
-@click.pass_obj
 def allow_list(state: State, file: Path) -> None:
     """Deploy a gate that admits the accounts in FILE, one in a line.
 
     Prints its address. You can add accounts, or take some off, later.
     """
-    from truthmark.bounty.gates import deploy_allow_list
-    from truthmark.bounty.team import read_team
-
     team = read_team(file)
     if nameless := [member.name for member in team if not member.account]:
         raise ConfigError(
@@ -47,14 +47,11 @@ def allow_list(state: State, file: Path) -> None:
 @click.argument("address", type=ACCOUNT, metavar="GATE")
 @click.argument("accounts", type=ACCOUNT, nargs=-1, required=True)
 @click.option("--remove", is_flag=True, help="Take them off instead.")
-@click.pass_obj
 def allow(state: State, address: str, accounts: tuple[str, ...], remove: bool) -> None:
     """Let ACCOUNTS join bounties with your allow-list gate GATE.
 
     Who has joined a bounty already stays in it.
     """
-    from truthmark.bounty.gates import set_allowed
-
     with state.session(signs=True, sends=True) as session:
         gate_address = resolve_address(session, address)
         people = [resolve_address(session, account) for account in accounts]
@@ -81,15 +78,12 @@ def allow(state: State, address: str, accounts: tuple[str, ...], remove: bool) -
 @click.option(
     "--count", type=click.IntRange(1), default=1, show_default=True, help="In how many bounties."
 )
-@click.pass_obj
 def record(state: State, requesters: tuple[str, ...], least: float, count: int) -> None:
     """Deploy a gate that admits labelers with a good record.
 
     Prints its address. It cannot be changed. A requester whom it trusts can give records away, so
     name few.
     """
-    from truthmark.bounty.gates import deploy_record_gate
-
     with state.session(signs=True, sends=True) as session:
         trusted = [resolve_address(session, requester) for requester in requesters]
         echo(deploy_record_gate(session, trusted, least=least, records=count))
@@ -99,16 +93,12 @@ def record(state: State, requesters: tuple[str, ...], least: float, count: int) 
 @click.argument("address", type=ACCOUNT, metavar="GATE")
 @click.argument("bounty", type=BOUNTY)
 @click.argument("signer", type=ACCOUNT)
-@click.pass_obj
 def register(state: State, address: str, bounty: int, signer: str) -> None:
     """Show the record gate GATE what SIGNER earned in BOUNTY; anyone may.
 
     SIGNER is the account that labeled, which gets in if that is enough. Keep one key for all
     bounties to have a record; that links them openly.
     """
-    from truthmark.bounty.client import BountyClient
-    from truthmark.bounty.gates import register as show
-
     with state.session(signs=True, sends=True) as session:
         who = resolve_address(session, signer)
         worker = BountyClient(session).read(bounty).roster.worker_of(who)

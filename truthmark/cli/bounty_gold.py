@@ -31,6 +31,7 @@ from truthmark.cli.bounty_asking import (
     source_options,
 )
 from truthmark.cli.command import State, command, json_option
+from truthmark.cli.labeling_screen import Screen
 from truthmark.cli.output import echo_json, info, print_fields, progress_bar
 from truthmark.cli.param_types import AMOUNT, FILE, NEW_FILE, SOURCE
 from truthmark.errors import ConfigError
@@ -58,7 +59,6 @@ _PILOT = 30
 )
 @click.option("--guidelines", type=FILE, help="What to answer when: a text or Markdown.")
 @json_option
-@click.pass_obj
 def gold(
     state: State,
     /,
@@ -137,8 +137,6 @@ def _screen(
     chosen: list[int],
 ) -> bool:
     """Show items at the keyboard; returns whether all of them have an answer."""
-    from truthmark.cli.labeling_screen import Screen
-
     done = sum(item in log.codes for item in chosen)
     info(f"{plural(len(chosen) - done, 'item')} to answer; q leaves, and the same command goes on")
     words = [entry.name for entry in classes]
@@ -184,7 +182,6 @@ def _screen(
 )
 @click.option("--others", type=FILE, help="CSV of item and answer by somebody else on the same.")
 @json_option
-@click.pass_obj
 def pilot(
     state: State,
     /,

@@ -47,7 +47,6 @@ join_options = option_group(
 @relay_option
 @yes_option
 @json_option
-@click.pass_obj
 def join(
     state: State,
     bounty: int,

@@ -12,10 +12,13 @@ from truthmark.bounty.flows.item_shelf import ItemShelf
 from truthmark.bounty.flows.labeling import Labeling, Run, Stage
 from truthmark.bounty.flows.paying import pay_all
 from truthmark.bounty.pairs import is_swapped
+from truthmark.bounty.relay_client import RelayClient
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
+from truthmark.cli.labeling_screen import Screen
 from truthmark.cli.output import amount_json, echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY, FILE
+from truthmark.cli.writing_screen import WritingScreen
 from truthmark.errors import BountyError, ConfigError, TruthmarkError
 from truthmark.session import Session
 from truthmark.text import format_duration, format_time, plural
@@ -53,7 +56,6 @@ from truthmark.waiting import Deadline
 )
 @relay_option
 @json_option
-@click.pass_obj
 def label(
     state: State,
     bounty: int,
@@ -129,9 +131,6 @@ def _answer(
             elif log.codes.get(item) != answer:
                 log.answer(item, answer)
     else:
-        from truthmark.cli.labeling_screen import Screen
-        from truthmark.cli.writing_screen import WritingScreen
-
         offer = labeling.offer()
         left = Deadline(run.last_call - session.chain.time())
 
@@ -166,8 +165,6 @@ def _answer(
 
 
 def _leave(labeling: Labeling, urls: tuple[str, ...], reveals: bool) -> None:
-    from truthmark.bounty.relay_client import RelayClient
-
     nodes = []
     for url in urls:
         key = None

@@ -47,7 +47,6 @@ relay_option = click.option(
 @command("list")
 @click.option("--all", "everything", is_flag=True, help="Also those that can no longer be joined.")
 @json_option
-@click.pass_obj
 def list_bounties(state: State, everything: bool, as_json: bool) -> None:
     """Show which bounties can be joined, and what they pay."""
     with state.session() as session:
@@ -86,7 +85,6 @@ def list_bounties(state: State, everything: bool, as_json: bool) -> None:
 @click.argument("bounty", type=BOUNTY)
 @relay_option
 @json_option
-@click.pass_obj
 def show(state: State, bounty: int, relay: str | None, as_json: bool) -> None:
     """Show all about BOUNTY: what is asked, how it pays, and who is behind it."""
     with state.session() as session, Labeling(session, bounty, relay=relay, say=info) as labeling:

@@ -17,7 +17,6 @@ from truthmark.flows.royalties import draw_listed
     "--everybody", is_flag=True, help="Also pay out to all others; you pay the gas of each."
 )
 @json_option
-@click.pass_obj
 def payout(state: State, bounty: int, everybody: bool, as_json: bool) -> None:
     """Pay everyone in BOUNTY after it has ended; anyone may.
 

@@ -10,6 +10,7 @@ from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.flows.labeling import Labeling
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
+from truthmark.cli.labeling_screen import Screen
 from truthmark.cli.output import echo, echo_json, info, progress_bar
 from truthmark.cli.param_types import BOUNTY
 from truthmark.errors import BountyError
@@ -20,11 +21,8 @@ from truthmark.text import clean, plural
 @click.argument("bounty", type=BOUNTY)
 @relay_option
 @json_option
-@click.pass_obj
 def practice(state: State, bounty: int, relay: str | None, as_json: bool) -> None:
     """Try BOUNTY on items with known answers; nobody learns how it went."""
-    from truthmark.cli.labeling_screen import Screen
-
     with (
         state.session() as session,
         Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling,

@@ -5,21 +5,19 @@ from pathlib import Path
 
 import click
 
+from truthmark.bounty.flows.sending import MAX_BYTES, send_proof
 from truthmark.cli.command import State, command
 from truthmark.cli.output import info
 
 
 @command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.pass_obj
 def prove(state: State, file: Path) -> None:
     """Prove that a score is wrong, by a FILE that a label page saved; anyone may.
 
     You pay the gas, and get the reward that the bounty's terms give to who is first; everybody who
     labeled is paid in full. It is refused before anything is sent where it proves nothing.
     """
-    from truthmark.bounty.flows.sending import MAX_BYTES, send_proof
-
     with file.open("rb") as opened:
         data = opened.read(MAX_BYTES + 1)
     with state.session(signs=True, sends=True) as session:

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from truthmark.bounty import reader
+from truthmark.bounty import verify as checking
 from truthmark.bounty.exports import FORMATS
 from truthmark.bounty.flows.following import job_of
 from truthmark.bounty.flows.item_check import ItemsCheck, check_items
@@ -51,7 +53,6 @@ from truthmark.text import clean, plural
     help=f"{', '.join(FORMATS)}; more than once for several.  [default: parquet]",
 )
 @json_option
-@click.pass_obj
 def result(
     state: State, bounty: int, folder: Path | None, formats: tuple[str, ...], as_json: bool
 ) -> None:
@@ -151,7 +152,6 @@ def _tell_next(folder: Path, bounty: int) -> None:
 @click.option("--offline", is_flag=True, help="Check the file in itself, without the chain.")
 @click.option("--no-items", is_flag=True, help="Do not read the items from storage.")
 @json_option
-@click.pass_obj
 def verify(state: State, what: str, offline: bool, no_items: bool, as_json: bool) -> None:
     """Check any finished bounty from scratch.
 
@@ -174,8 +174,6 @@ def verify(state: State, what: str, offline: bool, no_items: bool, as_json: bool
             f"{what} cannot be read ({error.strerror}); name a result file"
         ) from error
     found = read_result(data)
-    from truthmark.bounty import verify as checking
-
     if offline:
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, progress=progress)
@@ -183,8 +181,6 @@ def verify(state: State, what: str, offline: bool, no_items: bool, as_json: bool
         _show(state, None, found, finding, items, as_json=as_json)
         return
     with state.session() as session:
-        from truthmark.bounty import reader
-
         anchors = reader.read_anchors(session.chain, found.record)
         with progress_bar("opening", "workers") as progress:
             finding = checking.verify(found, anchors, progress=progress)

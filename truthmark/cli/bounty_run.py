@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from truthmark.bounty.phases import phase_of
 from truthmark.cli.command import State, command
 from truthmark.cli.output import info
 from truthmark.errors import ConfigError
@@ -39,7 +40,6 @@ _PORT = click.IntRange(0, 65_535)
     type=click.FloatRange(0.05, 60),
     help="Seconds between looks.  [default: half a block]",
 )
-@click.pass_obj
 def run_bounty(state: State, /, bounty: str | None, **given: Any) -> None:
     """Run your bounties until everybody is paid: BOUNTY, or all of this home.
 
@@ -127,8 +127,6 @@ def _display() -> "Iterator[Callable[[ReceiverRole], None]]":
 
 def _table(receiver: "ReceiverRole") -> "Table":
     from rich.table import Table
-
-    from truthmark.bounty.phases import phase_of
 
     table = Table(box=None, pad_edge=False)
     for head in ("bounty", "joined", "committed", "labels here", "signed for", "now", "until"):

@@ -2,10 +2,12 @@
 """`truthmark bounty status`: how a bounty stands, and what comes next."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from truthmark.bounty.flows.standing import Share, Standing, standing_of
+from truthmark.bounty.headings import Headings
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, print_fields
 from truthmark.cli.param_types import BOUNTY
@@ -14,9 +16,6 @@ from truthmark.session import Session
 from truthmark.text import clean, format_time, plural
 from truthmark.waiting import Deadline
 
-if TYPE_CHECKING:
-    from truthmark.bounty.flows.standing import Share, Standing
-
 _PATIENCE = 4.0
 """Seconds to wait for a title that is not on this disk."""
 
@@ -24,14 +23,11 @@ _PATIENCE = 4.0
 @command()
 @click.argument("bounty", type=BOUNTY)
 @json_option
-@click.pass_obj
 def status(state: State, bounty: int, as_json: bool) -> None:
     """Show how BOUNTY stands, what comes next, and what you earn.
 
     For its requester also how many label files are here and signed for.
     """
-    from truthmark.bounty.flows.standing import standing_of
-
     with state.session() as session:
         found = standing_of(session, bounty)
         found = replace(found, title=_title(session, found))
@@ -41,10 +37,8 @@ def status(state: State, bounty: int, as_json: bool) -> None:
             _show(session, found)
 
 
-def _title(session: Session, found: "Standing") -> str:
+def _title(session: Session, found: Standing) -> str:
     """Return what the requester calls it, safe to show; empty if that is not to be had."""
-    from truthmark.bounty.headings import Headings
-
     known, terms = found.title, found.record.terms
     if not known:  # its document is not on this disk
         headings = Headings.of(session)
@@ -53,7 +47,7 @@ def _title(session: Session, found: "Standing") -> str:
     return clean(known, 200)
 
 
-def _show(session: Session, found: "Standing") -> None:
+def _show(session: Session, found: Standing) -> None:
     record, terms, phase = found.record, found.record.terms, found.phase
 
     def amount(units: int) -> Amount:
@@ -94,17 +88,17 @@ def _show(session: Session, found: "Standing") -> None:
         )
 
 
-def _delivery(share: "Share") -> str | None:
+def _delivery(share: Share) -> str | None:
     if share.is_posted:
         return "delivered: posted on chain, sealed"
     return "delivered: the requester has signed for them" if share.is_acknowledged else None
 
 
-def _earns(found: "Standing") -> str:
+def _earns(found: Standing) -> str:
     return "earned" if found.record.status.has_ended else "earns, if that stands"
 
 
-def _as_json(session: Session, found: "Standing") -> dict[str, Any]:
+def _as_json(session: Session, found: Standing) -> dict[str, Any]:
     record, terms, phase = found.record, found.record.terms, found.phase
     return {
         "bounty": record.ref.bounty_id,
@@ -132,7 +126,7 @@ def _as_json(session: Session, found: "Standing") -> dict[str, Any]:
     }
 
 
-def _share_json(session: Session, share: "Share", token: str) -> dict[str, Any]:
+def _share_json(session: Session, share: Share, token: str) -> dict[str, Any]:
     payment = share.payment
     return {
         "worker": share.worker,

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="How many."
 )
 @json_option
-@click.pass_obj
 def search(
     state: State,
     words: tuple[str, ...],

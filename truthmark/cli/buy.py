@@ -52,7 +52,6 @@ _pay_options = option_group(
 @command()
 @click.argument("dataset", type=DATASET)
 @json_option
-@click.pass_obj
 def fetch(state: State, dataset: str, as_json: bool) -> None:
     """Download DATASET, encrypted, and check it.
 
@@ -71,7 +70,6 @@ def fetch(state: State, dataset: str, as_json: bool) -> None:
 @command()
 @click.argument("dataset", type=DATASET)
 @_pay_options
-@click.pass_obj
 def buy(state: State, /, dataset: str, yes: bool, as_json: bool, **wanted: Any) -> None:
     """Fetch, check and pay for DATASET.
 
@@ -99,7 +97,6 @@ def buy(state: State, /, dataset: str, yes: bool, as_json: bool, **wanted: Any) 
 @click.argument("folder", type=FOLDER)
 @format_option
 @_pay_options
-@click.pass_obj
 def get(
     state: State, /, dataset: str, folder: Path, kind: Any, yes: bool, as_json: bool, **wanted: Any
 ) -> None:

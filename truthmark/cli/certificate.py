@@ -5,11 +5,11 @@ import click
 
 from truthmark.cli.command import State, command
 from truthmark.cli.output import echo, info
+from truthmark.node.certificate import CERTIFICATE, make_certificate
 
 
 @command()
 @click.argument("host")
-@click.pass_obj
 def certificate(state: State, host: str) -> None:
     """Make a certificate for HOST, by which labelers' browsers reach this machine.
 
@@ -19,8 +19,6 @@ def certificate(state: State, host: str) -> None:
     network. Better ones go to the same place: certificate.pem and certificate.key in the home
     folder.
     """
-    from truthmark.node.certificate import CERTIFICATE, make_certificate
-
     folder = state.settings.home
     fingerprint = make_certificate(folder, host)
     echo(str(folder / CERTIFICATE))

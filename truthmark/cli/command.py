@@ -3,6 +3,7 @@
 
 import contextlib
 import getpass
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -184,10 +185,12 @@ def common_options(is_hidden: bool) -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command that takes the common options too."""
+    """A command that takes the common options too; its function is given the `state` it names."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, *args: Any, callback: Callable[..., Any], **options: Any) -> None:
+        if "state" in inspect.signature(callback).parameters:
+            callback = click.pass_obj(callback)
+        super().__init__(*args, callback=callback, **options)
         self.params += common_options(is_hidden=True)
 
 

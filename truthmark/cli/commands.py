@@ -25,7 +25,7 @@ TOPICS: dict[str, dict[str, Entry]] = {
             "certificate",
             "Make a certificate for HOST, by which labelers' browsers reach this machine.",
         ),
-        "doctor": Entry("setup", "Check that everything works, and say what to do."),
+        "doctor": Entry("doctor", "Check that everything works, and say what to do."),
         "wallet": Entry("wallet", "Accounts, and backups of all secrets."),
         "balance": Entry("money", "Show what ACCOUNT has, and what the contracts hold for it."),
         "withdraw": Entry("money", "Pay out all that the contracts hold for the account."),

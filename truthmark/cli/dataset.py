@@ -109,7 +109,6 @@ def dataset() -> None:
 @click.option("--purge", is_flag=True, help="With --previous: reuse nothing.")
 @yes_option
 @json_option
-@click.pass_obj
 def pack(
     state: State,
     /,
@@ -353,7 +352,6 @@ def verify(folder: Path, as_json: bool) -> None:
     help="Of a buyer: what `truthmark keys export` wrote.",
 )
 @json_option
-@click.pass_obj
 def open_packed(
     state: State, folder: Path, target: Path, kind: Any, key_file: Path | None, as_json: bool
 ) -> None:

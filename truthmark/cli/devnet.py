@@ -101,7 +101,6 @@ def up(
 @devnet.command()
 @click.argument("folder", type=FOLDER, required=False)
 @click.option("--remove", is_flag=True, help="Delete the folder with everything in it.")
-@click.pass_obj
 def down(state: State, folder: Path | None, remove: bool) -> None:
     """Stop the network; the next `up` continues where it stopped.
 
@@ -120,7 +119,6 @@ def down(state: State, folder: Path | None, remove: bool) -> None:
 @devnet.command()
 @click.argument("folder", type=FOLDER, required=False)
 @json_option
-@click.pass_obj
 def status(state: State, folder: Path | None, as_json: bool) -> None:
     """Show whether the network runs, and what time it is there.
 
@@ -152,7 +150,6 @@ def status(state: State, folder: Path | None, as_json: bool) -> None:
 @devnet.command()
 @click.argument("time", type=DURATION)
 @click.argument("folder", type=FOLDER, required=False)
-@click.pass_obj
 def warp(state: State, time: int, folder: Path | None) -> None:
     """Let TIME pass at once on the local chain, such as 3600 or 1h.
 
@@ -174,7 +171,6 @@ def warp(state: State, time: int, folder: Path | None) -> None:
     help='Such as "500 TUSD" or "2 ETH"; may be repeated.  [default: some of each]',
 )
 @json_option
-@click.pass_obj
 def fund(
     state: State, account: str, folder: Path | None, amounts: tuple[str, ...], as_json: bool
 ) -> None:

@@ -22,7 +22,6 @@ def index() -> None:
 
 @index.command()
 @json_option
-@click.pass_obj
 def sync(state: State, as_json: bool) -> None:
     """Bring the index up to the chain's newest block."""
     with state.session() as session:
@@ -36,7 +35,6 @@ def sync(state: State, as_json: bool) -> None:
 
 @index.command()
 @json_option
-@click.pass_obj
 def rebuild(state: State, as_json: bool) -> None:
     """Read all events from the chain again.
 
@@ -54,7 +52,6 @@ def rebuild(state: State, as_json: bool) -> None:
 
 @index.command()
 @json_option
-@click.pass_obj
 def status(state: State, as_json: bool) -> None:
     """Show how far the index is and what it holds."""
     with state.session() as session:
@@ -86,7 +83,6 @@ def status(state: State, as_json: bool) -> None:
 @index.command()
 @click.argument("folder", type=FOLDER)
 @json_option
-@click.pass_obj
 def export(state: State, folder: Path, as_json: bool) -> None:
     """Write every table of events into the new FOLDER.
 

@@ -24,7 +24,6 @@ def keys() -> None:
 @click.argument("dataset", type=DATASET)
 @click.argument("file", type=NEW_FILE, required=False)
 @json_option
-@click.pass_obj
 def export(state: State, dataset: str, file: Path | None, as_json: bool) -> None:
     """Write the key of DATASET, which you bought, into the new FILE.
 

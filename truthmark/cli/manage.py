@@ -20,7 +20,6 @@ from truthmark.text import format_duration, format_time
 @command()
 @click.argument("dataset", type=DATASET)
 @click.argument("price", type=AMOUNT)
-@click.pass_obj
 def reprice(state: State, dataset: str, price: str) -> None:
     """Set the PRICE of DATASET for later buyers, such as "30 TUSD"."""
     with state.version(dataset, signs=True) as (session, version):
@@ -32,7 +31,6 @@ def reprice(state: State, dataset: str, price: str) -> None:
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.pass_obj
 def pause(state: State, dataset: str) -> None:
     """Stop selling DATASET for a while."""
     with state.version(dataset, signs=True) as (session, version):
@@ -42,7 +40,6 @@ def pause(state: State, dataset: str) -> None:
 
 @command()
 @click.argument("dataset", type=DATASET)
-@click.pass_obj
 def resume(state: State, dataset: str) -> None:
     """Sell a paused DATASET again."""
     with state.version(dataset, signs=True) as (session, version):
@@ -53,7 +50,6 @@ def resume(state: State, dataset: str) -> None:
 @command()
 @click.argument("dataset", type=DATASET)
 @yes_option
-@click.pass_obj
 def retire(state: State, dataset: str, yes: bool) -> None:
     """Stop selling DATASET for ever; what was sold is still delivered."""
     with state.version(dataset, signs=True) as (session, version):
@@ -73,7 +69,6 @@ def retire(state: State, dataset: str, yes: bool) -> None:
 
 @command("close")
 @click.argument("dataset", type=DATASET)
-@click.pass_obj
 def close(state: State, dataset: str) -> None:
     """Take the bond back after the end of DATASET.
 
@@ -111,7 +106,6 @@ def close(state: State, dataset: str) -> None:
 @click.argument("dataset", type=DATASET)
 @click.argument("amount", type=amount_type(zero='write how much to pay, such as "1 TUSD"'))
 @yes_option
-@click.pass_obj
 def top_up(state: State, dataset: str, amount: str, yes: bool) -> None:
     """Pay custodians of DATASET for staying longer.
 

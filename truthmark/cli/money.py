@@ -23,7 +23,6 @@ _NAMED = 3
 @command()
 @click.argument("account", type=ACCOUNT, required=False)
 @json_option
-@click.pass_obj
 def balance(state: State, account: str | None, as_json: bool) -> None:
     """Show what ACCOUNT has, and what the contracts hold for it.
 
@@ -87,7 +86,6 @@ def balance(state: State, account: str | None, as_json: bool) -> None:
     help="Pay out another account's money, to that account; you pay the gas.",
 )
 @json_option
-@click.pass_obj
 def withdraw(
     state: State, token: str | None, amount: str | None, account: str | None, as_json: bool
 ) -> None:

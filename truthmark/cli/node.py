@@ -130,7 +130,6 @@ def node() -> None:
     help='What bounties pay to who posts labels, as "0.05 TUSD".  [default: all are watched]',
 )
 @click.option("--log-json", is_flag=True, help="Log JSON lines.")
-@click.pass_obj
 def run(
     state: State,
     /,

@@ -52,7 +52,6 @@ _MIB = 1 << 20
     help="Largest sample that is fetched.",
 )
 @json_option
-@click.pass_obj
 def preview(
     state: State,
     dataset: str,

@@ -23,7 +23,6 @@ from truthmark.text import format_time
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @json_option
-@click.pass_obj
 def purchases(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you bought, and what to do next.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark dispute`, `expose`, `confirm`, `reject`, `rule`, `review`: judging what was sold."""
 
+from dataclasses import replace
 from typing import NoReturn
 
 import click
@@ -26,7 +27,6 @@ from truthmark.text import format_time
 @command()
 @click.argument("dataset", type=DATASET)
 @yes_option
-@click.pass_obj
 def dispute(state: State, dataset: str, yes: bool) -> None:
     """Find out what is wrong with DATASET, and have the contract judge what it can.
 
@@ -144,7 +144,6 @@ def _left_for_content(session: Session, version: Version, purchase: Purchase) ->
 @click.argument("dataset", type=DATASET)
 @click.option("--from", "sender", type=ACCOUNT, help="Another account of this home sends it.")
 @yes_option
-@click.pass_obj
 def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
     """Show everybody what is rotten in DATASET, which you bought.
 
@@ -167,8 +166,6 @@ def expose(state: State, dataset: str, sender: str | None, yes: bool) -> None:
 
 def _acting(state: State, session: Session, sender: str | None) -> Session:
     """Return the session of the account that sends; ending it leaves the other one open."""
-    from dataclasses import replace
-
     account = session.settings.account if sender is None else sender
     return Session(
         replace(session.settings, account=account), ask_passphrase=state.passphrase, say=info
@@ -178,7 +175,6 @@ def _acting(state: State, session: Session, sender: str | None) -> Session:
 @command()
 @click.argument("dataset", type=DATASET)
 @yes_option
-@click.pass_obj
 def confirm(state: State, dataset: str, yes: bool) -> None:
     """Have the seller of DATASET paid now, as it is what you wanted.
 
@@ -198,7 +194,6 @@ def confirm(state: State, dataset: str, yes: bool) -> None:
 @command()
 @click.argument("dataset", type=DATASET)
 @yes_option
-@click.pass_obj
 def reject(state: State, dataset: str, yes: bool) -> None:
     """Have the guaranteed share of your price for DATASET burned, as it is not what was offered.
 
@@ -225,7 +220,6 @@ def reject(state: State, dataset: str, yes: bool) -> None:
 @click.argument("dataset", type=DATASET)
 @click.option("--reward", type=ACCOUNT, required=True, help="Who gets half of the bond.")
 @yes_option
-@click.pass_obj
 def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
     """End the sale of DATASET, whose arbiter you are.
 
@@ -245,7 +239,6 @@ def rule(state: State, dataset: str, reward: str, yes: bool) -> None:
 @click.argument("score", type=click.IntRange(1, 5))
 @click.argument("text", required=False, default="")
 @yes_option
-@click.pass_obj
 def review(state: State, dataset: str, score: int, text: str, yes: bool) -> None:
     """Say what DATASET, which you bought, was worth: SCORE from 1, bad, to 5, good, and TEXT.
 

@@ -2,18 +2,19 @@
 """`truthmark royalties`: what sales owe the labelers of a bounty, and drawing it."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from truthmark.bounty.client import BountyClient
 from truthmark.cli.command import State, group, json_option
 from truthmark.cli.output import amount_json, echo, echo_json, info
 from truthmark.cli.param_types import BOUNTY
+from truthmark.flows.royalties import Drawn, read_pools, unsettled_sales
+from truthmark.flows.royalties import draw as draw_all
+from truthmark.market.catalogue import Catalogue
 from truthmark.session import Session
 from truthmark.text import format_time, plural
-
-if TYPE_CHECKING:
-    from truthmark.flows.royalties import Drawn
 
 
 @group()
@@ -27,13 +28,8 @@ def royalties() -> None:
 @royalties.command()
 @click.argument("bounty", type=BOUNTY)
 @json_option
-@click.pass_obj
 def show(state: State, bounty: int, as_json: bool) -> None:
     """Show what sales have paid for the labelers of BOUNTY, and what is left to draw."""
-    from truthmark.bounty.client import BountyClient
-    from truthmark.flows.royalties import read_pools
-    from truthmark.market.catalogue import Catalogue
-
     with state.session() as session:
         record = BountyClient(session).read(bounty)
         pools = read_pools(session, record)
@@ -66,15 +62,12 @@ def show(state: State, bounty: int, as_json: bool) -> None:
 @royalties.command()
 @click.argument("bounty", type=BOUNTY)
 @json_option
-@click.pass_obj
 def draw(state: State, bounty: int, as_json: bool) -> None:
     """Credit all labelers of BOUNTY with what sales owe them; anyone may.
 
     You pay the gas. What is yours is paid out to you at once; what is others' waits for them, or
     for `truthmark withdraw --for`.
     """
-    from truthmark.flows.royalties import draw as draw_all
-
     with state.session(signs=True, sends=True) as session:
         drawn = draw_all(session, bounty, payees=[session.address], say=info)
         if as_json:
@@ -87,7 +80,7 @@ def draw(state: State, bounty: int, as_json: bool) -> None:
             info(waiting)
 
 
-def print_drawn(session: Session, drawn: "Iterable[Drawn]") -> None:
+def print_drawn(session: Session, drawn: Iterable[Drawn]) -> None:
     """Print what was drawn of each pool, and who was paid at once."""
     for one in drawn:
         if one.amounts:
@@ -97,7 +90,7 @@ def print_drawn(session: Session, drawn: "Iterable[Drawn]") -> None:
             echo(f"{session.profile.amount(units, one.token)} of royalties paid to {payee}")
 
 
-def drawn_json(session: Session, drawn: "Sequence[Drawn]") -> dict[str, Any]:
+def drawn_json(session: Session, drawn: Sequence[Drawn]) -> dict[str, Any]:
     """Return the same for programs: `credited`, and `paid`."""
 
     def listed(amounts: dict[str, int], token: str) -> list[dict[str, Any]]:
@@ -114,8 +107,6 @@ def drawn_json(session: Session, drawn: "Sequence[Drawn]") -> dict[str, Any]:
 
 def unsettled_line(session: Session, bounty: int) -> str:
     """Return what is still to come of sales that are not settled; "" for nothing."""
-    from truthmark.flows.royalties import unsettled_sales
-
     open_sales = unsettled_sales(session, bounty)
     if not open_sales:
         return ""

@@ -39,7 +39,6 @@ _MAX_FOLDERS = 5
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @json_option
-@click.pass_obj
 def sales(state: State, dataset: str | None, as_json: bool) -> None:
     """Show what you sell, and the state of each sale."""
     with state.session(signs=True) as session:
@@ -177,7 +176,6 @@ def _todo(
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @click.option("--follow", is_flag=True, help="Keep running: deliver and settle what comes.")
-@click.pass_obj
 def deliver(state: State, dataset: str | None, follow: bool) -> None:
     """Deliver what was bought from you in direct mode.
 
@@ -203,7 +201,6 @@ def deliver(state: State, dataset: str | None, follow: bool) -> None:
 @command()
 @click.argument("dataset", type=DATASET, required=False)
 @json_option
-@click.pass_obj
 def settle(state: State, dataset: str | None, as_json: bool) -> None:
     """Settle sales whose inspection window is over.
 

@@ -92,7 +92,6 @@ from truthmark.text import format_duration, format_time, plural
 @pack_options
 @yes_option
 @json_option
-@click.pass_obj
 def list_dataset(
     state: State,
     /,
@@ -275,7 +274,6 @@ def _tell(session: Session, version: Version, epoch: Epoch, as_json: bool) -> No
 )
 @yes_option
 @json_option
-@click.pass_obj
 def renew(
     state: State,
     /,

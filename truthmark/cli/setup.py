@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`truthmark init` and `truthmark doctor`."""
+"""`truthmark init`: which network a home uses."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,8 @@ from typing import Any
 
 import click
 
-from truthmark.cli import layout
 from truthmark.cli.command import State, command, json_option
-from truthmark.cli.output import echo_json, info, print_fields, width
+from truthmark.cli.output import echo_json, info, print_fields
 from truthmark.cli.param_types import FOLDER, NEW_FILE
 from truthmark.config.profile import ChainProfile, home_folder, load_profile, profile_names
 from truthmark.config.settings import load_settings, save_settings
@@ -36,7 +35,6 @@ from truthmark.errors import ConfigError
     help="IP address or network of your own that bounties' documents may name; all that may.",
 )
 @json_option
-@click.pass_obj
 def init(
     state: State,
     net_folder: Path | None,
@@ -114,34 +112,3 @@ def _read_profile(path: Path) -> Any:
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read chain profile {path}: {error}; get it again") from error
     return ChainProfile.from_dict(data if isinstance(data, dict) else {})
-
-
-@command()
-@json_option
-@click.pass_obj
-def doctor(state: State, as_json: bool) -> None:
-    """Check that everything works, and say what to do.
-
-    Looks at settings, account, backups, storage, chain, contracts, clock, gas and index. Says what
-    to do about whatever is not well. Exits with the code of the first failure.
-    """
-    # What is checked needs nearly everything; `init` and `wallet` need none of it.
-    from truthmark.cli.checks import run_checks
-
-    checks = run_checks(state)
-    if as_json:
-        echo_json(
-            [
-                {"name": c.name, "result": c.result, "text": c.text, "advice": c.advice}
-                for c in checks
-            ]
-        )
-    else:
-        most = max(len(check.name) for check in checks)
-        for check in checks:
-            first = f"{check.result.ljust(4)}  {check.name.ljust(most)}  "
-            advice = layout.wrap(check.advice, width(), f"{' ' * len(first)}→ ")
-            for line in layout.wrap(check.text, width(), first) + (advice if check.advice else []):
-                click.echo(line)
-    if failed := [check for check in checks if check.result == "FAIL"]:
-        raise SystemExit(failed[0].exit_code)

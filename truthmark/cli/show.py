@@ -46,7 +46,6 @@ _NOBODY = "0x" + "00" * 20
 @command()
 @click.argument("dataset", type=DATASET)
 @json_option
-@click.pass_obj
 def show(state: State, dataset: str, as_json: bool) -> None:
     """Show everything about DATASET.
 

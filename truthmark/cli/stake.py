@@ -43,7 +43,6 @@ def stake() -> None:
 )
 @_key_option
 @json_option
-@click.pass_obj
 def register(state: State, operator: str | None, encryption_key: str | None, as_json: bool) -> None:
     """Register the account as a validator."""
     with state.session(sends=True) as session:
@@ -55,7 +54,6 @@ def register(state: State, operator: str | None, encryption_key: str | None, as_
 
 @stake.command("key")
 @_validator_option
-@click.pass_obj
 def show_key(state: State, validator: str | None) -> None:
     """Print the encryption key that comes next.
 
@@ -69,7 +67,6 @@ def show_key(state: State, validator: str | None) -> None:
 @click.option("--operator", metavar="ACCOUNT", help="Whose key opens shares; you if left out.")
 @_key_option
 @json_option
-@click.pass_obj
 def rotate_key(
     state: State, operator: str | None, encryption_key: str | None, as_json: bool
 ) -> None:
@@ -87,7 +84,6 @@ def rotate_key(
 @stake.command("operator")
 @click.argument("account", type=ACCOUNT)
 @json_option
-@click.pass_obj
 def set_operator(state: State, account: str, as_json: bool) -> None:
     """Let ACCOUNT act for the validator, instead of the one before.
 
@@ -102,7 +98,6 @@ def set_operator(state: State, account: str, as_json: bool) -> None:
 @click.argument("tickets", type=click.IntRange(1, MOST_TICKETS))
 @yes_option
 @json_option
-@click.pass_obj
 def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
     """Put down stake for this many TICKETS."""
     with state.session(sends=True) as session:
@@ -116,7 +111,6 @@ def add(state: State, tickets: int, yes: bool, as_json: bool) -> None:
 @stake.command()
 @click.argument("tickets", type=click.IntRange(1, MOST_TICKETS))
 @json_option
-@click.pass_obj
 def unbond(state: State, tickets: int, as_json: bool) -> None:
     """Begin to take out this many TICKETS, the newest first.
 
@@ -131,7 +125,6 @@ def unbond(state: State, tickets: int, as_json: bool) -> None:
 
 @stake.command()
 @json_option
-@click.pass_obj
 def withdraw(state: State, as_json: bool) -> None:
     """Take out the tickets that have finished unbonding.
 
@@ -156,7 +149,6 @@ def withdraw(state: State, as_json: bool) -> None:
 @stake.command("top-up")
 @click.argument("amount", type=AMOUNT, required=False)
 @json_option
-@click.pass_obj
 def top_up(state: State, amount: str | None, as_json: bool) -> None:
     """Pay back what slashing took: AMOUNT, or all of it.
 
@@ -175,7 +167,6 @@ def top_up(state: State, amount: str | None, as_json: bool) -> None:
 @stake.command()
 @_validator_option
 @json_option
-@click.pass_obj
 def obligations(state: State, validator: str | None, as_json: bool) -> None:
     """Show stake, tickets, and the custodies that lock it."""
     with state.session(signs=True) as session:
@@ -298,7 +289,6 @@ def obligations(state: State, validator: str | None, as_json: bool) -> None:
 @click.option("--withdraw", "is_withdrawn", is_flag=True, help="Take the offer back.")
 @_validator_option
 @json_option
-@click.pass_obj
 def offer(
     state: State,
     /,
@@ -361,7 +351,6 @@ def offer(
 @click.argument("choice", metavar="on|off", type=Choice(["on", "off"]))
 @_validator_option
 @json_option
-@click.pass_obj
 def available(state: State, choice: str, validator: str | None, as_json: bool) -> None:
     """Take new obligations and further periods (on), or none (off).
 

@@ -16,7 +16,6 @@ def storage() -> None:
 
 @storage.command("list")
 @json_option
-@click.pass_obj
 def list_stored(state: State, as_json: bool) -> None:
     """Show what is kept for data sets, and why.
 
@@ -66,7 +65,6 @@ def list_stored(state: State, as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only show what would be freed.")
 @yes_option
 @json_option
-@click.pass_obj
 def gc(state: State, bought: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Free what nothing needs any more.
 

@@ -32,7 +32,6 @@ _VALID = click.option(
 )
 @_VALID
 @_OUT
-@click.pass_obj
 def voucher(
     state: State, dataset: str, buyer: str, price: str, valid: int, target: Path | None
 ) -> None:
@@ -70,7 +69,6 @@ def voucher(
 @click.argument("buyer", type=ACCOUNT)
 @_VALID
 @_OUT
-@click.pass_obj
 def admit(state: State, dataset: str, buyer: str, valid: int, target: Path | None) -> None:
     """Admit the account BUYER to DATASET, whose gate you are.
 

@@ -39,7 +39,6 @@ def wallet() -> None:
 @wallet.command()
 @click.argument("name")
 @json_option
-@click.pass_obj
 def new(state: State, name: str, as_json: bool) -> None:
     """Make an account with a fresh key."""
     made = _wallet(state).new(name, state.new_passphrase(f"account {name}"))
@@ -56,7 +55,6 @@ def new(state: State, name: str, as_json: bool) -> None:
     "it, you are asked for the key.",
 )
 @json_option
-@click.pass_obj
 def import_key(state: State, name: str, source: str | None, as_json: bool) -> None:
     """Copy a keystore file or a private key into this home.
 
@@ -101,7 +99,6 @@ def _open_keystore(state: State, keystore: Keystore) -> tuple[bytes, str]:
 
 @wallet.command("list")
 @json_option
-@click.pass_obj
 def list_accounts(state: State, as_json: bool) -> None:
     """List the accounts; the one marked with * signs."""
     chosen = state.settings.account
@@ -131,7 +128,6 @@ def list_accounts(state: State, as_json: bool) -> None:
 
 @wallet.command()
 @click.argument("name", required=False)
-@click.pass_obj
 def address(state: State, name: str | None) -> None:
     """Print the address of the account NAME, or of the one that signs."""
     with state.session() as session:
@@ -141,7 +137,6 @@ def address(state: State, name: str | None) -> None:
 
 @wallet.command()
 @click.argument("file", type=NEW_FILE)
-@click.pass_obj
 def backup(state: State, file: Path) -> None:
     """Write all secrets into one encrypted FILE.
 
@@ -158,7 +153,6 @@ def backup(state: State, file: Path) -> None:
 
 @wallet.command()
 @click.argument("file", type=NEW_FILE)
-@click.pass_obj
 def restore(state: State, file: Path) -> None:
     """Put the secrets of a backup or recovery file into this home."""
     vault = Vault(state.settings.home / "vault")

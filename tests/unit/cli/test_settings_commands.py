@@ -114,7 +114,7 @@ def test_doctor__home_that_cannot_be_written__is_told_with_all_checks(
     def refuse(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("truthmark.cli.checks.write_atomically", refuse)
+    monkeypatch.setattr("truthmark.cli.doctor.write_atomically", refuse)
     shown = on_devnet("doctor", "--json")
     checks = {check["name"]: check for check in shown.json}
     assert list(checks) == CHECKS
@@ -129,7 +129,7 @@ def test_doctor__check_that_breaks__does_not_keep_the_others(
         raise ZeroDivisionError("on purpose")
 
     on_devnet("wallet", "new", "mia").ok()
-    monkeypatch.setattr("truthmark.cli.checks.uncovered", fail)
+    monkeypatch.setattr("truthmark.cli.doctor.uncovered", fail)
     shown = on_devnet("doctor", "--json")
     checks = {check["name"]: check for check in shown.json}
     assert list(checks) == CHECKS

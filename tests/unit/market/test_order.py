@@ -23,7 +23,7 @@ from tests.utils.offline_market import DOLLAR, address
 from tests.utils.proof_checks import verify_buyer_key
 from tests.utils.rpc_server import results, serve
 from truthmark.chain.rpc import RpcClient
-from truthmark.cli import checks
+from truthmark.cli import doctor
 from truthmark.codec import WrongKey
 from truthmark.codec.derive import cek_from_point
 from truthmark.errors import DeliveryError, KeysError, MalformedReplyError, ProofError
@@ -270,4 +270,4 @@ def test_doctor__gas_price_is_no_number__is_an_error_of_the_endpoint() -> None:
             settings=SimpleNamespace(account="me"), address=BUYER, chain=chain
         )
         with pytest.raises(MalformedReplyError, match="try another one"):
-            list(checks._gas(session))
+            list(doctor._gas(session))

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `truthmark doctor` looks at."""
+"""`truthmark doctor`: looks at all that commands need, and says what to do."""
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import click
+
 from truthmark.chain.connection import connect_chain
 from truthmark.chain.replies import hex_int
 from truthmark.cid import raw_cid
-from truthmark.cli.command import State
+from truthmark.cli import layout
+from truthmark.cli.command import State, command, json_option
+from truthmark.cli.output import echo_json, width
 from truthmark.config.files import write_atomically
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.hashing import sha256
@@ -43,6 +47,33 @@ class Check:
     text: str
     advice: str = ""
     exit_code: int = 0
+
+
+@command()
+@json_option
+def doctor(state: State, as_json: bool) -> None:
+    """Check that everything works, and say what to do.
+
+    Looks at settings, account, backups, storage, chain, contracts, clock, gas and index. Says what
+    to do about whatever is not well. Exits with the code of the first failure.
+    """
+    checks = run_checks(state)
+    if as_json:
+        echo_json(
+            [
+                {"name": c.name, "result": c.result, "text": c.text, "advice": c.advice}
+                for c in checks
+            ]
+        )
+    else:
+        most = max(len(check.name) for check in checks)
+        for check in checks:
+            first = f"{check.result.ljust(4)}  {check.name.ljust(most)}  "
+            advice = layout.wrap(check.advice, width(), f"{' ' * len(first)}→ ")
+            for line in layout.wrap(check.text, width(), first) + (advice if check.advice else []):
+                click.echo(line)
+    if failed := [check for check in checks if check.result == "FAIL"]:
+        raise SystemExit(failed[0].exit_code)
 
 
 def run_checks(state: State) -> list[Check]:
