@@ -22,13 +22,9 @@ from bench.gas_verdicts import measure_verdicts
 from bench.report import RESULTS, ROOT, Figure, markdown, page_table, read, write
 from tests.utils.drafts import (
     FEE_BPS,
-    NO_ADMISSION,
-    NO_PERMIT,
-    NO_VOUCHER,
     Listing,
     Place,
     Purchase,
-    address_of_role,
     deliver_arguments,
     dispute_arguments,
     draft_evidence,
@@ -36,10 +32,16 @@ from tests.utils.drafts import (
     draft_purchase,
     make_content,
     make_part,
+    word_of,
+)
+from tests.utils.permits import (
+    NO_ADMISSION,
+    NO_PERMIT,
+    NO_VOUCHER,
+    address_of_role,
     sign_admission,
     sign_permit,
     sign_voucher,
-    word_of,
 )
 from truthmark.chain.abi import Artifact, load_artifact
 from truthmark.testing.anvil import AnvilProcess, start_anvil

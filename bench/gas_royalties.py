@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from tests.utils.bounty_paper import Paper, chunk_evidence
 from tests.utils.bounty_rows import Commit, Row, Terms, account_of, address_number
-from tests.utils.drafts import address_of_role, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import address_of_role
 
 if TYPE_CHECKING:
     from bench.gas import Bench

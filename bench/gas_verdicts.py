@@ -4,7 +4,8 @@
 from typing import TYPE_CHECKING
 
 from bench.report import SIZE_LIMIT, Figure
-from tests.utils.drafts import address_of_role, make_content, sealing_arguments, word_of
+from tests.utils.drafts import make_content, sealing_arguments, word_of
+from tests.utils.permits import address_of_role
 
 if TYPE_CHECKING:
     from bench.gas import Bench

@@ -12,9 +12,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.app.serving import serve
 from tests.app.test_asking import draw
-from tests.app.test_browser import PATIENCE_MS, button, settle
+from tests.app.windows import button, check_faults, open_context, settle
 from tests.utils.app_market import AppMarket
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import browser
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.run_lock import running_pid
@@ -32,24 +32,16 @@ PATIENCE = 120  # seconds, against hangs alone
 @pytest.fixture
 def window(browser: Browser, market: AppMarket, tmp_path: Path) -> Iterator[Page]:
     """Open the app of the requester's machine; what it leaves running is ended."""
-    with serve(market.net.home("requester"), tmp_path / "app.log") as url:
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, base_url=url)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
-        yield page
-        context.close()
+    with (
+        serve(market.net.home("requester"), tmp_path / "app.log") as url,
+        open_context(browser, 1280, 900, base_url=url) as context,
+    ):
+        yield context.new_page()
     session = market.session("requester")
     for workspace in Workspace.all(session.home):
         pid = None if workspace.ref is None else running_pid(session, workspace.ref.bounty_id)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
-
-
-def check(page: Page) -> None:
-    """See that axe-core finds no serious fault, also while parts are drawn again, and dimmed."""
-    page.add_style_tag(content="[data-stale] {opacity: 1 !important; transition: none !important}")
-    assert faults(page) == []
 
 
 IS_LIGHT = """() => {
@@ -140,7 +132,7 @@ def ask(page: Page, photos: Path) -> int:
     button(page, "ask_review").click()
     expect(page.get_by_text("Pay", exact=False).last).to_be_visible()
     expect(page.get_by_text("This computer must be on at some time between")).to_be_visible()
-    check(page)
+    check_faults(page)
     button(page, "ask_fund").click()
     expect(page.get_by_text("It is paid in, as bounty")).to_be_visible()
     return int(page.url.rpartition("=")[2])
@@ -152,7 +144,7 @@ def try_preview(page: Page) -> None:
     stage = page.get_by_role("region", name="picture 1 of 5")
     expect(stage.locator("img")).to_be_visible()
     expect(page.get_by_role("button", name="light", exact=True)).to_be_visible()
-    check(page)
+    check_faults(page)
     stage.focus()
     for number in range(2, 6):
         page.keyboard.press("1")
@@ -171,7 +163,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     urls = [text.strip() for text in links.all_inner_texts()]
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_be_visible()
     settle(window)
-    check(window)
+    check_faults(window)
     kill(market, number)  # while people join
     roles = ("labeler", "stranger", "buyer2")
     team = [Member(browser, url, role_address(role)) for url, role in zip(urls, roles, strict=True)]
@@ -203,7 +195,7 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     ).to_be_visible()
     expect(window.get_by_text("it serves labelers, signs, scores and pays out")).to_have_count(0)
     settle(window)
-    check(window)
+    check_faults(window)
     (folder,) = (w.folder for w in Workspace.all(market.net.home("requester")) if _is(w, number))
     assert sorted(Workspace(folder).people.values()) == ["Ann", "Bob", "Cid"]
     key = market.session("requester").signer.private_key.hex()

@@ -11,8 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.services.markdown import plain
 from tests.app.serving import serve
+from tests.app.windows import button, check, open_context, open_window, settle
 from tests.utils.app_market import HOSTILE, AppMarket, hostile_title, hostile_titles
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import browser
 from tests.utils.fault_proxy import Fault, FaultProxy
 from truthmark.market.drafts.terms import Assurance
 from truthmark.market.flows import purchasing
@@ -23,7 +24,6 @@ __all__ = ["browser"]
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
 CONTRAST = Path(__file__).with_name("contrast.js")
-PATIENCE_MS = 120_000  # against hangs alone
 JOINER = "\N{WORD JOINER}"
 
 
@@ -46,55 +46,16 @@ def url(
 
 @pytest.fixture(scope="module")
 def desk(browser: Browser) -> Iterator[BrowserContext]:
-    """Provide one browser: what it has fetched of the app it need not fetch again."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="light")
-    context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield context
-    context.close()
+    """Provide one browser."""
+    with open_context(browser, 1360, 900, color_scheme="light") as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        yield context
 
 
 @pytest.fixture
 def page(desk: BrowserContext, url: str) -> Iterator[Page]:
-    """Open a window that reaches the app and nothing else."""
-    window = desk.new_page()
-    asked: list[str] = []
-    window.on("request", lambda request: asked.append(request.url))
-    window.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
-    yield window
-    outside = [
-        at
-        for at in asked
-        if not at.startswith((url, url.replace("http", "ws"), f"blob:{url}", "data:"))
-    ]
-    for opened in desk.pages:
-        opened.close()
-    assert outside == []
-
-
-def settle(page: Page) -> None:
-    """Wait until the server has drawn everything."""
-    app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-    expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(page.locator("[data-stale=true]")).to_have_count(0)
-
-
-def check(page: Page, name: str) -> None:
-    """Nothing is cut off, and axe-core finds no serious fault."""
-    settle(page)
-    assert page.viewport_size is not None
-    wide = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= page.viewport_size["width"], name
-    # What is read again just now is dimmed, where that takes long.
-    page.add_style_tag(content="[data-stale] {opacity: 1 !important; transition: none !important}")
-    assert faults(page) == [], name
-
-
-def button(page: Page, key: str) -> Locator:
-    """Return the button whose key begins so."""
-    return page.locator(f"[class*=st-key-{key}] button")
+    with open_window(desk, url) as window:
+        yield window
 
 
 def search(page: Page, url: str, text: str) -> None:

@@ -248,9 +248,7 @@ def test_withdraw__refunded_by_a_stranger__is_paid_out(start: Start, market: App
 
 @pytest.mark.chain
 def test_dispute__wrong_key__price_and_half_the_bond_come_back(start: Start, market: AppMarket):
-    copied = market.copy(
-        market.versions["cancer"], price="3 TUSD", bond="10 TUSD", windows="demo"
-    )
+    copied = market.copy(market.versions["cancer"], price="3 TUSD", bond="10 TUSD", windows="demo")
     had = held(market, "buyer2")
     at = again(start("dataset", role="buyer2", dataset=copied.ref))
     click(at, "Buy")

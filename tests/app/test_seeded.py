@@ -21,8 +21,9 @@ from tests.app.conftest import Start, opener
 from tests.app.screen import click, has_button, page, texts
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
+from tests.app.windows import check, open_context, open_window, settle
 from tests.utils.bounties import make_document
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import browser
 from tests.utils.devnets import open_devnet
 from tests.utils.injections import HOSTILE
 from tests.utils.posting import post_team
@@ -49,8 +50,6 @@ from truthmark.text import clean
 __all__ = ["browser"]
 
 pytestmark = [pytest.mark.chain]
-
-PATIENCE_MS = 120_000  # against hangs alone
 
 
 @pytest.fixture(scope="module")
@@ -540,44 +539,14 @@ def url(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 @pytest.fixture(scope="module")
 def phone(browser: Browser) -> Iterator[BrowserContext]:
-    """Provide one phone: what it has fetched of the app it need not fetch again."""
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield context
-    context.close()
+    with open_context(browser, 390, 844) as context:
+        yield context
 
 
 @pytest.fixture
 def window(phone: BrowserContext, url: str) -> Iterator[Page]:
-    """Open a window that reaches the app and nothing else."""
-    opened = phone.new_page()
-    asked: list[str] = []
-    opened.on("request", lambda request: asked.append(request.url))
-    opened.on("dialog", lambda dialog: asked.append(f"a dialog: {dialog.message}"))
-    yield opened
-    outside = [
-        at
-        for at in asked
-        if not at.startswith((url, url.replace("http", "ws"), f"blob:{url}", "data:"))
-    ]
-    opened.close()
-    assert outside == []
-
-
-def settle(window: Page) -> None:
-    app = window.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-    expect(window.get_by_test_id("stSkeleton")).to_have_count(0)
-    expect(window.locator("[data-stale=true]")).to_have_count(0)
-
-
-def check(window: Page, name: str) -> None:
-    """Nothing is cut off on a phone, and axe-core finds no serious fault."""
-    settle(window)
-    wide = window.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth")
-    assert wide <= 390, name
-    assert faults(window) == [], name
+    with open_window(phone, url) as opened:
+        yield opened
 
 
 # As the label page keeps it, in the origin's own storage.

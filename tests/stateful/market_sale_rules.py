@@ -11,7 +11,8 @@ from hypothesis.stateful import precondition, rule
 
 from tests.stateful.ledger_records import BURN
 from tests.stateful.market_state import MarketState, mostly, picks, rarely
-from tests.utils.drafts import INSPECTION, deliver_arguments, sign_admission, sign_voucher, word_of
+from tests.utils.drafts import INSPECTION, deliver_arguments, word_of
+from tests.utils.permits import sign_admission, sign_voucher
 from truthmark.keys.curve import G, add
 from truthmark.market.records import CustodyStatus, PurchaseStatus
 

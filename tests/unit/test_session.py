@@ -13,8 +13,9 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
-from tests.utils.drafts import private_key, scalar
+from tests.utils.drafts import scalar
 from tests.utils.offline_market import CHAIN_ID, DOLLAR, OfflineMarket, address
+from tests.utils.permits import private_key
 from truthmark.codec import open_container, read_manifest
 from truthmark.config.profile import ChainProfile
 from truthmark.config.settings import Settings, load_settings

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from eth_account import Account
 
 from tests.utils import bounty_reference as ref
-from tests.utils.drafts import private_key, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import private_key
 from truthmark.hashing import keccak256
 from truthmark.keys.curve import multiply
 

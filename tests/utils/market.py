@@ -14,15 +14,11 @@ import pytest
 
 from tests.utils.drafts import (
     FEE_BPS,
-    NO_ADMISSION,
-    NO_PERMIT,
-    NO_VOUCHER,
     Evidence,
     Listing,
     Part,
     Place,
     Purchase,
-    address_of_role,
     deliver_arguments,
     dispute_arguments,
     draft_evidence,
@@ -30,8 +26,8 @@ from tests.utils.drafts import (
     draft_purchase,
     make_part,
     sealing_arguments,
-    sign_permit,
 )
+from tests.utils.permits import NO_ADMISSION, NO_PERMIT, NO_VOUCHER, address_of_role, sign_permit
 from tests.utils.tokens import deploy_hostile_token, deploy_test_token, deployer
 from truthmark.hashing import keccak256
 from truthmark.market.records import CustodyStatus, Terms, bits

@@ -30,7 +30,8 @@ from tests.utils.bounty_board import (
 from tests.utils.bounty_paper import pay_evidence
 from tests.utils.bounty_rows import ZERO, Row, account_of, address_number, chunked
 from tests.utils.contracts import reverts
-from tests.utils.drafts import sign_permit, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import sign_permit
 from tests.utils.tokens import Mode, deploy_hostile_token, deployer
 
 __all__ = ["bounties", "deployed_bounties"]

@@ -12,17 +12,10 @@ import boa
 import pytest
 
 from tests.utils.contracts import at, reverts
-from tests.utils.drafts import (
-    KEEPING_FEE,
-    PRICE,
-    WINDOWS,
-    Listing,
-    sign_admission,
-    sign_voucher,
-    word_of,
-)
+from tests.utils.drafts import KEEPING_FEE, PRICE, WINDOWS, Listing, word_of
 from tests.utils.market import INITIAL_BALANCE, MarketContracts, contracts, deployed_contracts
 from tests.utils.market_attacks import BAD, COST, late, status
+from tests.utils.permits import sign_admission, sign_voucher
 from tests.utils.tokens import Mode
 from truthmark.keys.curve import N
 from truthmark.market.records import PurchaseStatus, VersionStatus

@@ -13,18 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tests.utils.bounty_board import FLAT
 from tests.utils.contracts import reverts
-from tests.utils.drafts import (
-    BOND,
-    FEE,
-    PRICE,
-    WINDOWS,
-    make_content,
-    sealing_arguments,
-    sign_voucher,
-    word_of,
-)
+from tests.utils.drafts import BOND, FEE, PRICE, WINDOWS, make_content, sealing_arguments, word_of
 from tests.utils.market import ZERO, MarketContracts, contracts, deployed_contracts
 from tests.utils.market_attacks import COST, burned, late, status
+from tests.utils.permits import sign_voucher
 from tests.utils.royalties import Royalties, deployed_royalties, royalties
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.verdicts import split_price

@@ -31,7 +31,8 @@ from tests.utils.bounty_board import (
 from tests.utils.bounty_paper import pay_evidence
 from tests.utils.bounty_rows import ZERO, account_of, address_number
 from tests.utils.contracts import events, plain
-from tests.utils.drafts import private_key, sign_permit, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import private_key, sign_permit
 from tests.utils.tokens import deployer
 from truthmark.bounty.terms import Terms as PackageTerms
 

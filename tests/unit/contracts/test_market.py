@@ -7,22 +7,9 @@ import boa
 import pytest
 
 from tests.utils.contracts import events, reverts
-from tests.utils.drafts import (
-    BOND,
-    FEE,
-    FEE_BPS,
-    NO_ADMISSION,
-    NO_PERMIT,
-    NO_VOUCHER,
-    PENALTY,
-    PRICE,
-    Listing,
-    Purchase,
-    make_content,
-    sign_admission,
-    sign_voucher,
-)
+from tests.utils.drafts import BOND, FEE, FEE_BPS, PENALTY, PRICE, Listing, Purchase, make_content
 from tests.utils.market import INITIAL_BALANCE, ZERO, MarketContracts, contracts, deployed_contracts
+from tests.utils.permits import NO_ADMISSION, NO_PERMIT, NO_VOUCHER, sign_admission, sign_voucher
 from truthmark.hashing import keccak256
 from truthmark.keys import typed
 from truthmark.keys.abi_hash import word

@@ -16,10 +16,9 @@ from tests.utils.drafts import (
     Listing,
     Purchase,
     make_content,
-    sign_admission,
-    sign_voucher,
 )
 from tests.utils.market import START, MarketContracts, contracts, deployed_contracts
+from tests.utils.permits import sign_admission, sign_voucher
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus
 
 __all__ = ["contracts", "deployed_contracts"]

@@ -6,7 +6,8 @@ from typing import Any
 import boa
 import pytest
 
-from tests.utils.drafts import address_of_role, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import address_of_role
 from tests.utils.tokens import deployer
 
 ROOT = word_of("root")

@@ -20,8 +20,9 @@ from tests.utils.bounty_board import (
 )
 from tests.utils.bounty_rows import ZERO, account_of
 from tests.utils.contracts import events, reverts
-from tests.utils.drafts import PRICE, sign_voucher, word_of
+from tests.utils.drafts import PRICE, word_of
 from tests.utils.market import ZERO as NOBODY
+from tests.utils.permits import sign_voucher
 from tests.utils.royalties import (
     ENDS,
     Royalties,

@@ -9,7 +9,8 @@ import pytest
 from eth_account import Account
 from eth_keys import keys
 
-from tests.utils.drafts import address_of_role, private_key, word_of
+from tests.utils.drafts import word_of
+from tests.utils.permits import address_of_role, private_key
 from tests.utils.tokens import deployer
 from truthmark.keys.curve import N
 

@@ -18,11 +18,11 @@ from tests.utils.drafts import (
     Listing,
     make_content,
     opened_shard,
-    sign_voucher,
     tree_of,
     word_of,
 )
 from tests.utils.market import ZERO, MarketContracts, contracts, deployed_contracts
+from tests.utils.permits import sign_voucher
 from tests.utils.tokens import deployer
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.verdicts import split_price

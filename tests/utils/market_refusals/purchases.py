@@ -14,12 +14,11 @@ from tests.utils.drafts import (
     Purchase,
     deliver_arguments,
     make_part,
-    sign_admission,
-    sign_voucher,
     word_of,
 )
 from tests.utils.market import ZERO, MarketContracts
 from tests.utils.market_refusals.common import Call, delivered, ready
+from tests.utils.permits import sign_admission, sign_voucher
 from tests.utils.refusals import Refusals
 from truthmark.keys.curve import G, N, P, add, negate
 from truthmark.keys.proofs import KnowledgeProof
