@@ -19,7 +19,7 @@ from eth_abi.abi import decode
 
 from bench.gas_royalties import measure_royalties
 from bench.gas_verdicts import measure_verdicts
-from bench.report import RESULTS, ROOT, Figure, markdown, page_table, read, write
+from bench.report import RESULTS, ROOT, Figure, exit_code, markdown, page_table, read, write
 from tests.utils.drafts import (
     FEE_BPS,
     Listing,
@@ -560,7 +560,7 @@ def main(arguments: Sequence[str]) -> int:
         return 1 if differences else 0
     write("gas", figures)
     DOCUMENT.write_text(document(figures), "utf-8")
-    return 1 if any(it.holds is False for it in figures) else 0
+    return exit_code(figures)
 
 
 if __name__ == "__main__":

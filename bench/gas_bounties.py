@@ -17,7 +17,7 @@ from typing import Any
 
 from bench import gas
 from bench.gas import Contract
-from bench.report import ROOT, SIZE_LIMIT, Figure, markdown, write
+from bench.report import ROOT, SIZE_LIMIT, Figure, exit_code, markdown, write
 from tests.utils import bounty_reference as ref
 from tests.utils.bounty_paper import (
     NO_COMMITS,
@@ -427,7 +427,7 @@ def main(arguments: Sequence[str]) -> int:
     if not arguments:
         write("gas_bounties", figures)
         (ROOT / "docs" / "gas.md").write_text(gas.document(gas.recorded()), "utf-8")
-    return 1 if any(it.holds is False for it in figures) else 0
+    return exit_code(figures)
 
 
 if __name__ == "__main__":

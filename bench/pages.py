@@ -20,11 +20,12 @@ from typing import Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.browsing import PATIENCE_MS, require_chromium
 from bench.report import Report
-from bench.screenshots import DESK, PATIENCE_MS, SETTLED, settle
+from bench.screenshots import DESK, SETTLED, settle
 from tests.app.serving import serve
 from tests.utils.bounties import make_document
-from tests.utils.browsers import ARGUMENTS, find_chromium
+from tests.utils.browsers import ARGUMENTS
 from tests.utils.posting import post_team
 from truthmark.session import Session
 from truthmark.testing.network import Devnet
@@ -73,9 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.pages", description=__doc__.splitlines()[0])
     parser.add_argument("--bounties", type=int, default=1_000, help="how many are posted")
     count = parser.parse_args(arguments).bounties
-    program = find_chromium()
-    if program is None:
-        sys.exit("error: there is no Chromium; install the package chromium")
+    program = require_chromium()
     report = Report("pages")
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -97,8 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
         browser.close()
     for name, seconds in found.items():
         report.add(f"{name}, {count:,} bounties", seconds, "s", at_most=SECONDS)
-    report.write()
-    return int(any(figure.holds is False for figure in report.figures))
+    return report.write()
 
 
 def clicks(seeded: Seeded) -> Iterator[Click]:

@@ -9,14 +9,14 @@ paid in.
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from bench.browsing import PATIENCE_MS, labeling_net, require_chromium
 from bench.report import Report
-from tests.utils.browsers import ARGUMENTS, find_chromium
-from tests.utils.label_bounty import Rounds, post
+from tests.utils.browsers import ARGUMENTS
+from tests.utils.label_bounty import post
+from tests.utils.label_page import ask_to_join
 from tests.utils.relays import team_terms
 from tests.utils.wallets import NAME, add_wallet, prompts
 from truthmark.bounty.document import Document
@@ -27,38 +27,28 @@ from truthmark.bounty.terms import NO_ACCOUNT, Terms
 from truthmark.testing.network import Devnet, role_address
 
 ITEMS = 4
-PATIENCE_MS = 120_000
 BY_KEY, BY_ACCOUNT, REQUESTER = 0, 2, 2
 
 
 def main() -> int:
     """Count, write the table, and return 1 if a figure does not hold."""
-    program = find_chromium()
-    if program is None:
-        print("error: there is no Chromium; install the package chromium", file=sys.stderr)
-        return 2
+    program = require_chromium()
     report = Report("prompts")
-    with tempfile.TemporaryDirectory() as folder, Devnet.start(Path(folder) / "net") as net:
-        rounds = Rounds(net, role_address("requester"))
+    with labeling_net() as (net, rounds), sync_playwright() as playwright:
         gate = deploy_allow_list(net.session("requester"), [role_address("labeler")])
-        try:
-            before = _signed(net)
-            is_open = ask(net, rounds.server.url)
-            paid_in = _signed(net) - before
-            is_gated = ask(net, rounds.server.url, gate)
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS])
-                by_key = label(browser, net, f"{rounds.server.url}/label/{is_open}")
-                by_account = label(browser, net, f"{rounds.server.url}/label/{is_gated}")
-                browser.close()
-        finally:
-            rounds.close()
+        before = _signed(net)
+        is_open = ask(net, rounds.server.url)
+        paid_in = _signed(net) - before
+        is_gated = ask(net, rounds.server.url, gate)
+        browser = playwright.chromium.launch(executable_path=program, args=[*ARGUMENTS])
+        by_key = label(browser, net, f"{rounds.server.url}/label/{is_open}")
+        by_account = label(browser, net, f"{rounds.server.url}/label/{is_gated}")
+        browser.close()
     unit = "prompts"
     report.add("labeler, by the browser's key", by_key, unit, at_most=BY_KEY)
     report.add("labeler, where a gate wants the account", by_account, unit, at_most=BY_ACCOUNT)
     report.add("requester, until it is paid in", paid_in, "signatures", at_most=REQUESTER)
-    report.write()
-    return int(any(figure.holds is False for figure in report.figures))
+    return report.write()
 
 
 def _signed(net: Devnet) -> int:
@@ -107,9 +97,7 @@ def label(browser: Browser, net: Devnet, link: str) -> int:
         page.get_by_text("is asked to sign twice").wait_for()
     else:
         page.get_by_role("button", name=f"Take that of {NAME}").click()
-    with page.expect_download():
-        page.get_by_role("button", name="Save the recovery file").click()
-    page.get_by_role("button", name="Join", exact=True).click()
+    ask_to_join(page)
     if is_gated:
         _sign(page)
     for number in range(ITEMS):

@@ -59,8 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     requests = parser.parse_args(arguments).requests
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         measure(report, requests, pool)
-    report.write()
-    return int(any(figure.holds is False for figure in report.figures))
+    return report.write()
 
 
 def measure(report: Report, requests: int, pool: Executor) -> None:

@@ -69,6 +69,11 @@ def read(name: str) -> list[Figure]:
     return [Figure(**row) for row in json.loads((RESULTS / f"{name}.json").read_text("utf-8"))]
 
 
+def exit_code(figures: Sequence[Figure]) -> int:
+    """Return 1 if a figure does not hold, else 0."""
+    return int(any(figure.holds is False for figure in figures))
+
+
 def markdown(figures: Sequence[Figure]) -> str:
     """Return the figures as one aligned table."""
     rows = [_HEAD, *(_cells(figure) for figure in figures)]
@@ -176,12 +181,12 @@ class Report:
         self.figures.append(figure)
         print(" | ".join(cell for cell in _cells(figure) if cell), flush=True)
 
-    def write(self) -> Path:
-        """Print the table, write it as JSON and into docs/speed.md; return where the JSON is."""
+    def write(self) -> int:
+        """Print the table, write it as JSON and into docs/speed.md; return the exit code."""
         print(markdown(self.figures))
-        path = write(self._name, self.figures)
+        write(self._name, self.figures)
         (ROOT / "docs" / "speed.md").write_text(speed_page(), "utf-8")
-        return path
+        return exit_code(self.figures)
 
 
 def _cells(figure: Figure) -> tuple[str, str, str, str, str]:

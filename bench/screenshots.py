@@ -6,7 +6,6 @@ and dark on a phone. With `--readme`, those of the README are written to docs/im
 `--net FOLDER` the seeded network there is used again, or made.
 """
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +13,15 @@ from typing import Any, Final
 import click
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from bench.browsing import PATIENCE_MS, require_chromium
 from tests.app.serving import serve
-from tests.utils.browsers import ARGUMENTS, find_chromium
+from tests.utils.browsers import ARGUMENTS
 from truthmark.testing.network import Devnet
 from truthmark.testing.seeding import Seeded
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 BUILD: Final = ROOT / "build" / "screenshots"
 IMAGES: Final = ROOT / "docs" / "images"
-PATIENCE_MS: Final = 120_000
 SETTLED: Final = (
     "() => document.querySelector('[data-testid=stApp]')?.dataset.testScriptState === 'notRunning'"
     " && !document.querySelector('[data-testid=stSkeleton], [data-stale=true]')"
@@ -55,9 +54,7 @@ TALL: Final = {"asked-desk-light": 1_180, "asked-desk-dark": 1_180}
 @click.option("--only", default="", help="Pages whose names begin so; several with commas.")
 def main(folder: Path | None, for_readme: bool, only: str) -> None:
     """Draw the pages."""
-    program = find_chromium()
-    if program is None:
-        sys.exit("error: there is no Chromium; install the package chromium")
+    program = require_chromium()
     BUILD.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as temporary,

@@ -323,8 +323,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     report = Report("soak")
     soak(report, options.minutes, options.bounties)
-    report.write()
-    return int(any(figure.holds is False for figure in report.figures))
+    return report.write()
 
 
 def soak(report: Report, minutes: float, bounties: int) -> None:

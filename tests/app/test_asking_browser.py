@@ -15,6 +15,7 @@ from tests.app.test_asking import draw
 from tests.app.windows import button, check_faults, open_context, settle
 from tests.utils.app_market import AppMarket
 from tests.utils.browsers import browser
+from tests.utils.label_page import ask_to_join
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.run_lock import running_pid
@@ -72,10 +73,7 @@ class Member:
         # The code counts once, so it does not stay where others could read it.
         expect(self.page.get_by_label("Invitation code")).to_have_value(link.rpartition("=")[2])
         assert "#" not in self.page.url
-        self.page.get_by_label("Where you want to be paid").fill(payee)
-        with self.page.expect_download():
-            self.page.get_by_role("button", name="Save the recovery file").click()
-        self.page.get_by_role("button", name="Join", exact=True).click()
+        ask_to_join(self.page, payee)
         expect(self.page.get_by_role("heading", name="You have joined")).to_be_visible()
 
     def label(self, count: int) -> None:

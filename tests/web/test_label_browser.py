@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from tests.utils.browsers import browser, faults
 from tests.utils.devnets import net
 from tests.utils.label_bounty import Posted, Rounds, post
+from tests.utils.label_page import ask_to_join
 from tests.utils.node_js import node_command
 from tests.utils.relays import team_terms
 from tests.utils.waiting import wait_for
@@ -121,12 +122,8 @@ class Person:
 
     def join(self) -> None:
         page = self.page
-        page.get_by_label("Where you want to be paid").fill(self.payee)
         assert faults(page) == []
-        with page.expect_download() as saved:
-            page.get_by_role("button", name="Save the recovery file").click()
-        assert "privateKey" in saved.value.path().read_text()
-        page.get_by_role("button", name="Join", exact=True).click()
+        assert "privateKey" in ask_to_join(page, self.payee)
         expect(page.get_by_role("heading", name="You have joined")).to_be_visible()
 
     def see(self) -> tuple[str, str]:
@@ -170,9 +167,7 @@ def test_label_page__account_that_a_gate_admits__writes_texts_and_signs_twice(
     expect(page.get_by_text("is asked to sign twice")).to_be_visible()
     expect(page.get_by_label("Where you want to be paid")).to_have_value(labeler.lower())
     assert faults(page) == []
-    with page.expect_download():
-        page.get_by_role("button", name="Save the recovery file").click()
-    page.get_by_role("button", name="Join", exact=True).click()
+    ask_to_join(page)
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Paid to")
     assert faults(page) == []

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.utils.browsers import browser, faults
 from tests.utils.injections import HOSTILE
+from tests.utils.label_page import ask_to_join
 from tests.utils.node_js import ROOT, TESTS
 from truthmark.text import clean
 
@@ -108,10 +109,7 @@ def item(page: Page) -> None:
 
 
 def join(page: Page) -> None:
-    page.get_by_label("Where you want to be paid").fill(PAYEE)
-    with page.expect_download():
-        page.get_by_role("button", name="Save the recovery file").click()
-    page.get_by_role("button", name="Join", exact=True).click()
+    ask_to_join(page, PAYEE)
 
 
 def test_label_page__strings_that_would_act__are_only_text(open_page: Open) -> None:
