@@ -5,7 +5,7 @@ import streamlit as st
 
 from app import services
 from app.bounty_views import BountyPage
-from app.components.account import unlock_first
+from app.components.acting import act_button, news
 from app.components.bounty_card import ACCESS, requester_record, when
 from app.components.chosen import chosen_bounty
 from app.components.clock import TICK_SECONDS
@@ -35,7 +35,7 @@ def show() -> None:
     _head(bounty)
     left, right = st.columns([1.9, 1], gap="large")
     with left:
-        _news()
+        news("bounty")
         _after(bounty)
         _asked(bounty)
         _evidence(bounty)
@@ -192,21 +192,21 @@ def _payout(bounty: BountyPage) -> None:
         st.caption("Anyone may have everybody paid who labeled:")
         st.code(f"truthmark bounty payout {bounty.number}", language=None)
         return
-    if (
-        st.button(
-            "Pay out",
-            key=f"bounty_payout_{account.address}",
-            type="primary" if bounty.results else "secondary",
-            icon=":material/payments:",
-            width="stretch",
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Paying"):
-            paid = services.pay_out(bounty.number)
-            text = f"{paid} came to you." if paid else "Everybody is paid; nothing is owed to you."
-            st.session_state["bounty_news"] = text
-            st.rerun()
+
+    def act() -> str:
+        paid = services.pay_out(bounty.number)
+        return f"{paid} came to you." if paid else "Everybody is paid; nothing is owed to you."
+
+    act_button(
+        "bounty",
+        "Pay out",
+        act,
+        "Paying",
+        key=f"bounty_payout_{account.address}",
+        type="primary" if bounty.results else "secondary",
+        icon=":material/payments:",
+        width="stretch",
+    )
     st.caption("Credits all who labeled, and pays you what is yours. You get the tip for it.")
 
 
@@ -240,11 +240,6 @@ def _after(bounty: BountyPage) -> None:
     if bounty.kept is not None:
         st.subheader("The score was disproved")
         kept_reward(bounty.kept)
-
-
-def _news() -> None:
-    if text := st.session_state.pop("bounty_news", None):
-        st.success(literal(text), icon=":material/check_circle:")
 
 
 def _evidence(bounty: BountyPage) -> None:

@@ -5,11 +5,12 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.acting import news
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.live import live
 from app.components.problem import shown, working
-from app.components.purchase import news, purchase_panel
+from app.components.purchase import purchase_panel
 from app.components.remedies import arbiter_box, public_dispute, reviews
 from app.components.tables import columns_of, copyable, counts, examples_of, figures_of
 from app.components.text import count, in_badge, literal, prose
@@ -194,7 +195,7 @@ def _price(dataset: Dataset, sample: Drawn) -> None:
     is_mine = purchase is not None and (purchase.can_open or not purchase.is_over)
     with st.container(border=True):
         st.markdown(f"## {literal(dataset.listed_price)}")
-        news()
+        news("purchase")
         if purchase is not None:
             _line("**You paid**", f"**{literal(purchase.paid)}**")
             purchase_panel(purchase)

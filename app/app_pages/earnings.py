@@ -5,10 +5,10 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.acting import act_button, news, tell
 from app.components.bounty_card import when
 from app.components.head import page_head
 from app.components.pager import page_of, pager
-from app.components.problem import shown
 from app.components.text import count, in_badge, literal
 from app.components.wallet import chosen, wallet
 from app.income_views import Earning, Earnings
@@ -27,7 +27,7 @@ def show() -> None:
         unlock_first()
         return
     found = services.earnings("", page_of(KEY))
-    _news()
+    news(KEY)
     _owed(found)
     _parts(found)
 
@@ -48,7 +48,7 @@ def _visit() -> None:
     done = wallet(services.wallet_offer(connected, actions), WALLET)
     if done and done != st.session_state.get(f"{KEY}_done"):
         st.session_state[f"{KEY}_done"] = done
-        st.session_state[f"{KEY}_news"] = "It came to your address."
+        tell(KEY, "It came to your address.")
     if found is None:
         typed = st.text_input(
             "Address", key=f"{KEY}_address", placeholder="0x…", max_chars=42, persist_state="page"
@@ -56,7 +56,7 @@ def _visit() -> None:
         if not typed.strip():
             return
         found = services.earnings(typed.strip(), page_of(KEY))
-    _news()
+    news(KEY)
     _owed(found)
     _parts(found)
 
@@ -80,20 +80,20 @@ def _owed(found: Earnings) -> None:
         st.caption("Anyone may pay it out to that address:")
         st.code(f"truthmark withdraw --for {found.account}", language=None)
         return
-    if (
-        st.button(
-            "Withdraw all of it",
-            key=f"{KEY}_withdraw_{found.account}",
-            type="primary",
-            icon=":material/payments:",
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Paying it out to you"):
-            services.withdraw()
-            amounts = " and ".join(owed.amount for owed in found.owed)
-            st.session_state[f"{KEY}_news"] = f"{amounts} came to you."
-            st.rerun()
+
+    def act() -> str:
+        services.withdraw()
+        return f"{' and '.join(owed.amount for owed in found.owed)} came to you."
+
+    act_button(
+        KEY,
+        "Withdraw all of it",
+        act,
+        "Paying it out to you",
+        key=f"{KEY}_withdraw_{found.account}",
+        type="primary",
+        icon=":material/payments:",
+    )
 
 
 def _parts(found: Earnings) -> None:
@@ -148,21 +148,14 @@ def _royalties(row: Earning, place: int) -> None:
         if not row.claims:  # else the wallet above draws it
             st.code(f"truthmark royalties draw {row.number}", language=None)
         return
-    if (
-        st.button(
-            "Draw it", key=f"{KEY}_draw_{row.number}_{place}", icon=":material/call_received:"
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Drawing what sales owe"):
-            drawn = services.draw_royalties(row.number)
-            st.session_state[f"{KEY}_news"] = f"{drawn or 'It'} was paid out."
-            st.rerun()
-
-
-def _news() -> None:
-    if text := st.session_state.pop(f"{KEY}_news", None):
-        st.success(literal(text), icon=":material/check_circle:")
+    act_button(
+        KEY,
+        "Draw it",
+        lambda: f"{services.draw_royalties(row.number) or 'It'} was paid out.",
+        "Drawing what sales owe",
+        key=f"{KEY}_draw_{row.number}_{place}",
+        icon=":material/call_received:",
+    )
 
 
 show()

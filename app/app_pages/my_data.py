@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the account has bought."""
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.acting import act_button, news
 from app.components.head import page_head
-from app.components.problem import shown
-from app.components.purchase import news, purchase_panel
+from app.components.purchase import purchase_panel
 from app.components.text import literal
 
 
@@ -21,7 +23,7 @@ def show() -> None:
     if services.account() is None:
         unlock_first()
         return
-    news()
+    news("purchase")
     _owed()
     page = st.session_state.get("my_data_page", 1)
     purchases, pages = services.purchases(page)
@@ -55,13 +57,19 @@ def _owed() -> None:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(f"The contracts hold **{literal(' and '.join(owed))}** for you.")
-        if st.button("Withdraw", key="my_data_withdraw", icon=":material/payments:") and (
-            unlock_first()
-        ):
-            with shown(services.TruthmarkError), st.spinner("Paying it out to you"):
-                services.withdraw()
-                st.session_state["purchase_news"] = f"{' and '.join(owed)} came to you."
-                st.rerun()
+        act_button(
+            "purchase",
+            "Withdraw",
+            lambda: _withdraw(owed),
+            "Paying it out to you",
+            key="my_data_withdraw",
+            icon=":material/payments:",
+        )
+
+
+def _withdraw(owed: Sequence[str]) -> str:
+    services.withdraw()
+    return f"{' and '.join(owed)} came to you."
 
 
 show()

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.acting import act_button, carry_out, news
 from app.components.bounty_card import when
 from app.components.giving_back import giving_back
 from app.components.head import page_head
@@ -29,7 +30,7 @@ def show() -> None:
         "Validators keep parts of keys, so that a sale goes through although its seller is away, "
         "and lose stake if they do not. Anyone may check the scores of bounties."
     )
-    _news()
+    news(KEY)
     everyone = services.validators(page_of(KEY))
     mine, scores, others = st.tabs(["Your stake", "Scores to check", "All validators"])
     with mine:
@@ -219,7 +220,8 @@ def _offer_form() -> None:
         )
         is_asked = st.form_submit_button("Publish", icon=":material/campaign:")
     if is_asked and unlock_first():
-        with shown(services.TruthmarkError), st.spinner("Publishing it"):
+
+        def act() -> str:
             services.publish_offer(
                 fee=Decimal(str(fee)),
                 token=token,
@@ -228,7 +230,9 @@ def _offer_form() -> None:
                 takes_unsampled=unsampled,
                 url=url,
             )
-            _tell("The offer stands. It counts only with a node behind it.")
+            return "The offer stands. It counts only with a node behind it."
+
+        carry_out(KEY, act, "Publishing it")
     st.code("truthmark node run --as custodian", language=None)
 
 
@@ -332,19 +336,7 @@ def _act(
     """Draw a button that does something as the account, and tells what that was."""
     # The key names the account, too: a click on a button of one never acts as another.
     key = f"{KEY}_{name}_{services.acting_as()}"
-    if st.button(label, key=key, disabled=disabled) and unlock_first():
-        with shown(services.TruthmarkError), st.spinner("Sending it"):
-            _tell(told.format(act()))
-
-
-def _tell(text: str) -> None:
-    st.session_state[f"{KEY}_news"] = text
-    st.rerun()
-
-
-def _news() -> None:
-    if text := st.session_state.pop(f"{KEY}_news", None):
-        st.success(literal(text), icon=":material/check_circle:")
+    act_button(KEY, label, lambda: told.format(act()), "Sending it", key=key, disabled=disabled)
 
 
 show()

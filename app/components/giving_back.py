@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from app import services
-from app.components.account import unlock_first
+from app.components.acting import act_button, news
 from app.components.problem import shown
 from app.components.text import literal
 from app.components.wallet import chosen, wallet
@@ -29,8 +29,7 @@ def giving_back(why: str = WHY_BOUNTIES, needs_gas: str = "") -> None:
         why: Why the account acts, and not the wallet.
         needs_gas: Why it should keep the coins, beside bounties that run; empty if not so.
     """
-    if text := st.session_state.pop(f"{KEY}_news", None):
-        st.success(literal(text), icon=":material/check_circle:")
+    news(KEY)
     name = "Take money back to your wallet"
     with (
         st.expander(name, icon=":material/account_balance_wallet:"),
@@ -86,16 +85,13 @@ def _draw(why: str, needs_gas: str) -> None:
         max_chars=42,
         persist_state="page",
     ).strip()
-    if not st.button(
+    act_button(
+        KEY,
         "Send it there",
+        lambda: returning.give_back(to, tuple(wanted), coins=coins),
+        "Sending it",
         key=f"{KEY}_send",
         type="primary",
         icon=":material/send:",
         disabled=not to or not (wanted or coins),
-    ):
-        return
-    if unlock_first():
-        with st.spinner("Sending it"):
-            news = returning.give_back(to, tuple(wanted), coins=coins)
-        st.session_state[f"{KEY}_news"] = news
-        st.rerun()
+    )

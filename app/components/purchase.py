@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from app import services
-from app.components.account import unlock_first
+from app.components.acting import account_button, act_button
 from app.components.clock import TICK_SECONDS
 from app.components.live import live
 from app.components.problem import shown, working
@@ -47,32 +47,21 @@ def _actions(purchase: Purchase) -> tuple[bool, bool, bool]:
 
 
 def _refund(purchase: Purchase) -> None:
-    if (
-        st.button(
-            f"Take {literal(purchase.paid)} back",
-            key=f"purchase_refund_{purchase.key}",
-            type="primary",
-            icon=":material/undo:",
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Taking your money back"):
-            brought = services.take_back(purchase.key)
-            st.session_state["purchase_news"] = f"{brought} came back."
-            st.rerun()
+    act_button(
+        "purchase",
+        f"Take {literal(purchase.paid)} back",
+        lambda: f"{services.take_back(purchase.key)} came back.",
+        "Taking your money back",
+        key=f"purchase_refund_{purchase.key}",
+        type="primary",
+        icon=":material/undo:",
+    )
 
 
 def _open(purchase: Purchase) -> None:
     held = f"purchase_opened_{purchase.key}"
-    if (
-        st.button(
-            "Open",
-            key=f"purchase_open_{purchase.key}",
-            type="primary",
-            icon=":material/lock_open:",
-        )
-        and unlock_first()
-    ):
+    key = f"purchase_open_{purchase.key}"
+    if account_button("Open", key=key, type="primary", icon=":material/lock_open:"):
         with shown(services.TruthmarkError), working("Checking and opening") as progress:
             found = services.open_purchase(purchase.key, progress)
             # What is wrong with it is drawn beside what can be done about it.
@@ -120,20 +109,21 @@ def _dispute(purchase: Purchase, wrong: WrongKey) -> None:
         f"the listing for everyone."
     )
     live(_time_to_dispute, every=TICK_SECONDS)(purchase, wrong)
-    if (
-        st.button(
-            "Dispute",
-            key=f"purchase_dispute_{purchase.key}",
-            type="primary",
-            icon=":material/report:",
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Proving it to the contract"):
-            brought = services.dispute(purchase.key)
-            st.session_state.pop(f"purchase_opened_{purchase.key}", None)
-            st.session_state["purchase_news"] = f"The dispute was right: {brought} came to you."
-            st.rerun()
+
+    def act() -> str:
+        brought = services.dispute(purchase.key)
+        st.session_state.pop(f"purchase_opened_{purchase.key}", None)
+        return f"The dispute was right: {brought} came to you."
+
+    act_button(
+        "purchase",
+        "Dispute",
+        act,
+        "Proving it to the contract",
+        key=f"purchase_dispute_{purchase.key}",
+        type="primary",
+        icon=":material/report:",
+    )
 
 
 def _time_to_dispute(purchase: Purchase, wrong: WrongKey) -> None:
@@ -142,9 +132,3 @@ def _time_to_dispute(purchase: Purchase, wrong: WrongKey) -> None:
         st.session_state[f"purchase_opened_{purchase.key}"] = now
         st.rerun()
     st.markdown(f"You can dispute until {now.until}.")
-
-
-def news() -> None:
-    """Draw what the last action brought, once."""
-    if text := st.session_state.pop("purchase_news", None):
-        st.success(literal(text), icon=":material/check_circle:")

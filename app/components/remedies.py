@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
+from app.components.acting import account_button, act_button, carry_out
 from app.components.problem import problem, shown, working
 from app.components.text import count, literal
 from app.remedy_views import Checked, Choices, Review, Said
@@ -31,13 +32,8 @@ def final_step(
     """
     st.markdown(literal(sentence))
     is_agreed = st.checkbox("I know that it cannot be taken back", key=f"{key}_known")
-    if (
-        st.button(label, key=key, icon=f":material/{icon}:", disabled=not is_agreed)
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner(busy):
-            st.session_state["purchase_news"] = act()
-            st.rerun()
+    look = {"icon": f":material/{icon}:", "disabled": not is_agreed}
+    act_button("purchase", label, act, busy, key=key, **look)
 
 
 def remedies(purchase: Purchase) -> None:
@@ -72,12 +68,8 @@ def remedies(purchase: Purchase) -> None:
 
 def _check(purchase: Purchase, held: str) -> None:
     st.caption("This machine opens every part of it and reads all rows. Nothing is sent.")
-    if (
-        st.button(
-            "Check every part", key=f"purchase_check_{purchase.key}", icon=":material/fact_check:"
-        )
-        and unlock_first()
-    ):
+    key = f"purchase_check_{purchase.key}"
+    if account_button("Check every part", key=key, icon=":material/fact_check:"):
         with shown(services.TruthmarkError), working("Opening every part") as progress:
             found = services.check(purchase.key, progress)
             if isinstance(found, WrongKey):  # which is drawn where opening finds it
@@ -195,10 +187,13 @@ def _write(purchase: Purchase, sentence: str) -> None:
     if is_asked and score is None:
         st.warning("Choose one to five stars first.", icon=":material/star:")
     elif is_asked and score is not None and unlock_first():
-        with shown(services.TruthmarkError), st.spinner("Publishing it"):
-            services.review(key, score + 1, text.strip())
-            st.session_state["purchase_news"] = "Your review is published."
-            st.rerun()
+        stars = score + 1
+
+        def act() -> str:
+            services.review(key, stars, text.strip())
+            return "Your review is published."
+
+        carry_out("purchase", act, "Publishing it")
 
 
 def reviews(said: Said) -> None:
@@ -234,10 +229,8 @@ def public_dispute(ref: str) -> None:
     """
     held = f"dataset_dispute_{ref}"
     st.caption("You need not buy it to have a contract judge the parts that everybody can open.")
-    if (
-        st.button("Look for a part to dispute", key="dataset_look", icon=":material/search:")
-        and unlock_first()
-    ):
+    look = "Look for a part to dispute"
+    if account_button(look, key="dataset_look", icon=":material/search:"):
         with shown(services.TruthmarkError), working("Trying what is open") as progress:
             st.session_state[held] = services.find_unsealed(ref, progress)
     if (sentence := st.session_state.get(held)) is None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import services
 from app.bounty_views import Challenge, Kept, MyResult
-from app.components.account import unlock_first
+from app.components.acting import act_button, tell
 from app.components.clock import clock
 from app.components.problem import shown
 from app.components.tables import copyable
@@ -122,21 +122,15 @@ def challenge(found: Challenge) -> None:
         st.caption(f"Or prove it from your own machine until {until}:")
         st.code(f"truthmark bounty label {found.number} --stay", language=None)
         return
-    if (
-        st.button(
-            f"Disprove it as {literal(account.name)}",
-            key=f"bounty_disprove_{account.address}",
-            type="primary",
-            icon=":material/gavel:",
-        )
-        and unlock_first()
-    ):
-        with shown(services.TruthmarkError), st.spinner("Proving it to the contract"):
-            reward = services.disprove(found.number)
-            st.session_state["bounty_news"] = (
-                f"It is proven: everybody is paid in full, and {reward} is yours."
-            )
-            st.rerun()
+    act_button(
+        "bounty",
+        f"Disprove it as {literal(account.name)}",
+        lambda: _proven(services.disprove(found.number)),
+        "Proving it to the contract",
+        key=f"bounty_disprove_{account.address}",
+        type="primary",
+        icon=":material/gavel:",
+    )
     st.caption(f"Until {until}; gas is paid by the account.")
 
 
@@ -151,9 +145,7 @@ def _by_wallet(found: Challenge) -> None:
     done = wallet(services.wallet_offer(payer, actions), key)
     if done and done != st.session_state.get(f"{key}_done"):
         st.session_state[f"{key}_done"] = done
-        st.session_state["bounty_news"] = (
-            f"It is proven: everybody is paid in full, and {found.reward} is yours."
-        )
+        tell("bounty", _proven(found.reward))
         st.rerun()
 
 
@@ -167,15 +159,14 @@ def kept_reward(found: Kept) -> None:
     copyable("Who proved it", found.account)
     account = services.account()
     if account is not None:
-        if (
-            account.address == found.account
-            and st.button("Take it out", key=f"bounty_reward_{account.address}")
-            and unlock_first()
-        ):
-            with shown(services.TruthmarkError), st.spinner("Paying it out to you"):
-                services.withdraw()
-                st.session_state["bounty_news"] = f"{found.amount} came to you."
-                st.rerun()
+        if account.address == found.account:
+            act_button(
+                "bounty",
+                "Take it out",
+                lambda: _take_out(found),
+                "Paying it out to you",
+                key=f"bounty_reward_{account.address}",
+            )
         return
     st.caption("If that account is yours, take it out with the wallet that sent the proof.")
     key = f"bounty_reward_{found.number}"
@@ -191,5 +182,14 @@ def kept_reward(found: Kept) -> None:
         )
     if done and done != st.session_state.get(f"{key}_done"):
         st.session_state[f"{key}_done"] = done
-        st.session_state["bounty_news"] = "It came to your address."
+        tell("bounty", "It came to your address.")
         st.rerun()
+
+
+def _take_out(found: Kept) -> str:
+    services.withdraw()
+    return f"{found.amount} came to you."
+
+
+def _proven(reward: str) -> str:
+    return f"It is proven: everybody is paid in full, and {reward} is yours."
