@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of a package that are imported when they are first used: importing it costs nothing."""
+"""Modules, and names of a package, that are imported when they are first used."""
 
 import importlib
 from collections.abc import Callable, Mapping
+from functools import cached_property
+from types import ModuleType
 from typing import Any
 
 
@@ -27,3 +29,22 @@ def lazy_names(
         return value
 
     return get, lambda: sorted({*package, *package["__all__"]})
+
+
+class LazyModule:
+    """A module that is imported when something of it is first used.
+
+    Args:
+        name: Of the module.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Import nothing yet."""
+        self._name = name
+
+    @cached_property
+    def _module(self) -> ModuleType:
+        return importlib.import_module(self._name)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)

@@ -14,6 +14,7 @@ from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.asked import find_workspace
 from app.services.samples import sample_of
+from truthmark.arrow import pq
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.exports import FORMATS, write_csv
 from truthmark.bounty.exports import export as write
@@ -101,8 +102,6 @@ def export(number: int, folder: str, formats: Sequence[str], report: Progress) -
     try:
         written = save_result(session, brought, place, formats)
         if brought.workspace.draft.get("job"):
-            import pyarrow.parquet as pq
-
             pq.write_table(job_of(session, number, last=brought).table(), place / "job.parquet")
             written.append(place / "job.parquet")
     except OSError as error:

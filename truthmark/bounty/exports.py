@@ -7,16 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import Any, Final, TextIO
 
+from truthmark.arrow import pa, pq
 from truthmark.bounty.decoding import open_picture
 from truthmark.bounty.document import Kind
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.result_tables import METHOD, Tables
 from truthmark.errors import ConfigError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _UNSAFE: Final = re.compile(r"[^\w.-]+")
 
@@ -83,8 +81,6 @@ def export(labeled: Labeled, name: str, folder: Path) -> list[Path]:
 
 def with_content(labeled: Labeled) -> "pa.Table":
     """Return the table of items with the texts that were labeled, where they are texts."""
-    import pyarrow as pa
-
     items = labeled.tables.items
     if labeled.kind not in ("text", "number"):
         return items
@@ -117,8 +113,6 @@ def _tables(labeled: Labeled) -> "dict[str, pa.Table]":
 
 
 def _parquet(labeled: Labeled, folder: Path) -> list[Path]:
-    import pyarrow.parquet as pq
-
     written = []
     for name, table in _tables(labeled).items():
         pq.write_table(table, folder / f"{name}.parquet")
@@ -127,8 +121,6 @@ def _parquet(labeled: Labeled, folder: Path) -> list[Path]:
 
 
 def _arrow(labeled: Labeled, folder: Path) -> list[Path]:
-    import pyarrow as pa
-
     written = []
     for name, table in _tables(labeled).items():
         path = folder / f"{name}.arrow"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from truthmark.arrow import pa, pc
 from truthmark.bounty.assignment import NO_ITEM
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
@@ -24,7 +25,6 @@ from truthmark.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 METHOD: Final = "goldw-v2"
 LEAST_SHARE: Final = 0.15
@@ -107,8 +107,6 @@ def tables_of(
     Raises:
         BountyError: There are no labels, or codes are hashes.
     """
-    import pyarrow as pa
-
     record, opened = result.record, finding.opened
     answers = answers_of(result, finding)
     votes = answers.votes
@@ -187,8 +185,6 @@ def _items(
     words: "np.ndarray[Any, Any]",
     names: Sequence[str],
 ) -> "pa.Table":
-    import pyarrow as pa
-
     record, labels, votes = result.record, finding.labels, answers.votes
     assert labels is not None  # `tables_of` has checked
     count, classes = record.terms.items, record.terms.classes
@@ -281,8 +277,6 @@ def answers_of(result: Result, finding: Finding) -> Answered:
 
 
 def _workers(result: Result, finding: Finding, answers: Answered) -> "pa.Table":
-    import pyarrow as pa
-
     record, terms = result.record, result.record.terms
     data, gold = answers.data, answers.gold
     on_gold = data[data["task"].isin(gold.index)]
@@ -393,8 +387,6 @@ def _listed(people: Sequence[Any]) -> str:
 
 def summary_of(tables: Tables) -> dict[str, Any]:
     """Return how many labels of each class there are, and how sure they are, as JSON values."""
-    import pyarrow.compute as pc
-
     items = tables.items
     counts = (
         items.filter(pc.is_valid(items["label"])).group_by("label").aggregate([([], "count_all")])

@@ -7,10 +7,11 @@ hash, is said row by row: its hash is paid all the same.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
+from truthmark.arrow import pa
 from truthmark.bounty.annotations import SKIPPED, annotation_code
 from truthmark.bounty.record import Record
 from truthmark.bounty.result import Result
@@ -24,9 +25,6 @@ from truthmark.bounty.result_tables import (
 from truthmark.bounty.sealing import OpenedRun
 from truthmark.bounty.verify import Finding, codes_by_item
 from truthmark.text import plural
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 WRITTEN: Final = "written"
 SKIP: Final = "skipped"
@@ -70,8 +68,6 @@ def text_tables_of(
         names: Of the items; their numbers if there are none.
         notes: By worker, what they told beside.
     """
-    import pyarrow as pa
-
     record = result.record
     called = list(names) or [str(number) for number in range(record.terms.items)]
     rows = sorted(_rows(result, finding, notes or {}), key=lambda row: (row["item"], row["round"]))
@@ -157,8 +153,6 @@ def _rows(result: Result, finding: Finding, notes: Mapping[int, Notes]) -> list[
 
 
 def _workers(result: Result, finding: Finding, rows: Sequence[Mapping[str, Any]]) -> "pa.Table":
-    import pyarrow as pa
-
     record = result.record
     workers = np.flatnonzero(record.committed).tolist()
     counts = {

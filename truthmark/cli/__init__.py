@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `truthmark` command: thin; what is heavy is imported inside commands."""
+"""The `truthmark` command: thin; a command is loaded when it is run."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from truthmark.arrow import pq
 from truthmark.bounty import reader
 from truthmark.bounty import verify as checking
 from truthmark.bounty.exports import FORMATS
@@ -99,8 +100,6 @@ def result(
 
 def _write_job(session: Session, brought: Brought, folder: Path) -> Path:
     """Write what all waves up to this one say together of all items of the first."""
-    import pyarrow.parquet as pq
-
     path = folder / "job.parquet"
     number = brought.result.record.ref.bounty_id
     pq.write_table(job_of(session, number, last=brought).table(), path)

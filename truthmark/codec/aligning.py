@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from truthmark.arrow import pa, pc
 
+if TYPE_CHECKING:
     from truthmark.codec.previous import OldSegment
     from truthmark.codec.segments import RowQueue
 
@@ -54,9 +54,6 @@ class _Landmarks:
 
     def find(self, rows: "RowQueue", position: int, window: int) -> tuple[int, int] | None:
         """Return where in the next `window` rows an old segment begins, and which one."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if self._column is None:
             return None
         column = rows.peek(rows.fill(window)).column(self._column)
@@ -93,7 +90,5 @@ class _Landmarks:
 
 
 def _is_plain(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_string, pa.types.is_binary)
     return any(test(kind) for test in tests)

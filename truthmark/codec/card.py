@@ -4,15 +4,13 @@
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa
 from truthmark.codec.limits import MAX_CARD_SIZE
 from truthmark.codec.manifest import from_canonical_json, to_canonical_json
 from truthmark.codec.sampling import FIELD, PreviewAsked
 from truthmark.errors import CodecError, LimitError, MalformedError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 FORMAT: Final = "tmk1-card"
 MAX_TITLE_SIZE: Final = 200
@@ -128,8 +126,6 @@ def example_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
     Raises:
         CodecError: a value cannot be shown, such as a date after the year 9999.
     """
-    import pyarrow as pa
-
     try:
         rows = table.slice(0, min(count, MAX_SAMPLES)).to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:

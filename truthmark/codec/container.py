@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from truthmark.arrow import pa
 from truthmark.cid import CID, cid_of_stream
 from truthmark.codec import decoder, files_table
 from truthmark.codec.card import read_card
@@ -36,7 +37,6 @@ from truthmark.errors import CodecError, ConfigError, IntegrityError, LimitError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 Format = Literal["parquet", "arrow", "original"]
 _MANY_FILES: Final = 5
@@ -190,8 +190,6 @@ class Container:
             ConfigError: there is no such table, row or column, or more than one table fits.
             IntegrityError: a shard differs from what was committed to.
         """
-        import pyarrow as pa
-
         file = self._one_table(path, split)
         schema = _select(file.schema, columns)
         return pa.Table.from_batches(
@@ -211,8 +209,6 @@ class Container:
         Every value is kept: whole numbers beyond 2^53 with missing ones among them are of a
         nullable type (Python's own, inside of lists and structs), not of float64.
         """
-        import pyarrow as pa
-
         table = self.to_table(path, split=split, rows=rows, columns=columns)
         frame: pd.DataFrame
         try:
@@ -507,8 +503,6 @@ def _check_rows(file: File, rows: range | None) -> range:
 
 
 def _select(schema: "pa.Schema | None", columns: Sequence[str] | None) -> "pa.Schema":
-    import pyarrow as pa
-
     assert schema is not None
     if columns is None:
         return schema

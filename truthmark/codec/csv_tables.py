@@ -24,15 +24,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa, pc
 from truthmark.codec.csv_quotes import misplaced_quote, whole_rows
 from truthmark.codec.exact import SAFE_DIGITS, all_of, any_of, are_floats
 from truthmark.codec.refusals import no_table
 from truthmark.errors import CodecError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # Cells that are tried at once: a try that fails costs ten times one that does not.
@@ -60,7 +58,6 @@ class CsvFile:
         self, types: "dict[str, pa.DataType]", block_size: int
     ) -> "Iterator[pa.RecordBatch]":
         """Read all rows, block by block; each column must be in `types`."""
-        import pyarrow as pa
         from pyarrow import csv
 
         names: tuple[str, ...] | None = None
@@ -100,8 +97,6 @@ class CsvFile:
             CodecError: the file is not UTF-8, or has quotes that are no quoting.
             pyarrow.ArrowInvalid: it is not CSV.
         """
-        import pyarrow as pa
-
         if found := misplaced_quote(self.location, self.delimiter, len(self.names)):
             raise no_table(f"{self.location}, {found}, or")
         columns = [_Column() for _ in self.names]
@@ -178,8 +173,6 @@ class _Column:
 
     def add(self, texts: "pa.Array") -> None:
         """See more cells."""
-        import pyarrow as pa
-
         if self.kind == pa.string():
             return
         texts = texts.drop_null()
@@ -190,8 +183,6 @@ class _Column:
             start += length
 
     def _add_few(self, texts: "pa.Array") -> None:
-        import pyarrow as pa
-
         candidates = [self.kind]
         if self.kind is None:
             candidates = _candidates()
@@ -204,16 +195,12 @@ class _Column:
 
 
 def _candidates() -> "list[pa.DataType | None]":
-    import pyarrow as pa
-
     times = [pa.timestamp(unit, zone) for zone in (None, "UTC") for unit in ("s", "ms", "us", "ns")]
     return [pa.int64(), pa.float64(), pa.bool_(), pa.date32(), pa.time32("s"), *times]
 
 
 def _holds(kind: Any, texts: "pa.Array") -> bool:
     """Tell whether values of type `kind` keep all that `texts`, none of them null, say."""
-    import pyarrow as pa
-
     try:
         if pa.types.is_integer(kind):
             return _are_integers(texts)
@@ -229,31 +216,20 @@ def _holds(kind: Any, texts: "pa.Array") -> bool:
 
 
 def _are_integers(texts: "pa.Array") -> bool:
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     texts.cast(pa.int64())
     return not any_of(pc.match_substring_regex(texts, "^0.|^-0"))
 
 
 def _are_booleans(texts: "pa.Array") -> bool:
-    from pyarrow import compute as pc
-
     return all_of(pc.match_substring_regex(texts, "^(true|false|True|False|TRUE|FALSE)$"))
 
 
 def _are_times(texts: "pa.Array") -> bool:
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     # Arrow makes no time of a text alone.
     return _come_back(pa.timestamp("s"), pc.binary_join_element_wise("1970-01-01", texts, " "))
 
 
 def _come_back(kind: "pa.DataType", texts: "pa.Array") -> bool:
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     if any_of(pc.starts_with(texts, "0000")):
         return False  # Python's dates begin with the year 1, and pandas reads them as such
     values = texts.cast(kind)
@@ -263,6 +239,4 @@ def _come_back(kind: "pa.DataType", texts: "pa.Array") -> bool:
 
 
 def _longest(texts: "pa.Array") -> int:
-    from pyarrow import compute as pc
-
     return int(pc.max(pc.binary_length(texts)).as_py())

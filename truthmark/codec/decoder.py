@@ -23,16 +23,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.codec import decoder_child as child
 from truthmark.codec.arrow_sizes import require_modest
 from truthmark.codec.child_environment import child_command, child_environment
 from truthmark.codec.storage_types import is_rebuilt, rebuilt
 from truthmark.errors import LimitError, MalformedError, TruthmarkError, UnableError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _START_SECONDS: Final = 60.0
 # Large blocks are given back at once: what one table took is no part of the next one's limit.
@@ -328,8 +326,6 @@ def _decode_bytes(
 
 
 def _map_table(descriptor: int, size: int, most: int, what: str) -> "pa.Table":
-    import pyarrow as pa
-
     try:
         if not (_is_sealed(descriptor) and 0 < size <= most):
             raise MalformedError(f"{what}: cannot be decoded as Arrow; get it again")

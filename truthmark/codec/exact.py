@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tells which numbers a 64-bit float holds exactly as they are written."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from truthmark.arrow import pa, pc
 
 # Any decimal number of so many digits comes back from a 64-bit float (DBL_DIG of C).
 SAFE_DIGITS: Final = 15
@@ -20,9 +19,6 @@ def are_floats(texts: "pa.Array") -> bool:
     Raises:
         pyarrow.ArrowInvalid: a text is not a number.
     """
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     values = texts.cast(pa.float64())
     if any_of(pc.is_nan(values)):
         return False  # pandas would take it for an empty cell
@@ -43,9 +39,6 @@ def _are_shortest(texts: "pa.Array", values: "pa.Array") -> bool:
 
     Both are read as the same float, so that with the same digits they are the same number.
     """
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     shortest = values.cast(pa.string())
     other = pc.not_equal(texts, shortest)
     if not any_of(other):
@@ -58,8 +51,6 @@ def _are_shortest(texts: "pa.Array", values: "pa.Array") -> bool:
 
 
 def _digits(texts: "pa.Array") -> "pa.Array":
-    from pyarrow import compute as pc
-
     found = pc.replace_substring_regex(texts, r"[eE].*|[-.]", "")
     return pc.ascii_trim(found, characters="0")
 

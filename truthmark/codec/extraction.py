@@ -13,6 +13,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.arrow import pa
 from truthmark.codec import readme
 from truthmark.codec.durable import new_folder
 from truthmark.codec.file_rows import holds_files, write_files
@@ -24,8 +25,6 @@ from truthmark.errors import CodecError, ConfigError
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from truthmark.codec.container import Container, File, Format
 
 _FORMATS: Final = ("parquet", "arrow", "original")
@@ -241,8 +240,6 @@ def _write_at(path: str, data: memoryview, offset: int, new: int) -> None:
 def _write_table(
     container: "Container", file: "File", path: Path, kind: str, processes: int
 ) -> None:
-    import pyarrow as pa
-
     assert file.schema is not None
     schema = readable_schema(file.schema)
 
@@ -284,8 +281,6 @@ def _write_arrow(
     path: Path, schema: "pa.Schema", batches: "Callable[[], Iterator[pa.RecordBatch]]"
 ) -> None:
     """Write an Arrow file; a stream where dictionaries change on the way, which files cannot."""
-    import pyarrow as pa
-
     try:
         with pa.ipc.new_file(path, schema) as file:
             for batch in batches():

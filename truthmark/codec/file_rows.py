@@ -9,14 +9,12 @@ Opening the container gives the files again.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
+from truthmark.arrow import pa
 from truthmark.codec.names import PathSet, fold_path
 from truthmark.codec.tables import Table
 from truthmark.errors import CodecError, LimitError, MalformedError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MARK: Final = b"truthmark:files"
 """In the schema's metadata: the rows of this table are files."""
@@ -50,8 +48,6 @@ class _File(Protocol):
 
 def schema() -> "pa.Schema":
     """Return the schema of a table whose rows are files."""
-    import pyarrow as pa
-
     fields = [
         pa.field("path", pa.string(), nullable=False),
         pa.field("label", pa.string()),
@@ -177,8 +173,6 @@ def _batches(members: Sequence[_File]) -> "Iterator[pa.RecordBatch]":
 
 
 def _batch(rows: Sequence[tuple[str, str | None, bytes]]) -> "pa.RecordBatch":
-    import pyarrow as pa
-
     fields = schema()
     columns = [
         pa.array(column, field.type)

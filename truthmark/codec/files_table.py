@@ -6,15 +6,13 @@ It is sealed because paths can be the data: the folders of an image set are its 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.codec.decoder import decode_schema
 from truthmark.codec.limits import Limits
 from truthmark.codec.names import check_paths, check_split
 from truthmark.errors import LimitError, MalformedError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 BYTES: Final = "bytes"
 TABLE: Final = "table"
@@ -43,8 +41,6 @@ class Entry:
 
 def schema() -> "pa.Schema":
     """Return the one schema of a files table."""
-    import pyarrow as pa
-
     return pa.schema(
         [
             pa.field("path", pa.string(), nullable=False),
@@ -59,8 +55,6 @@ def schema() -> "pa.Schema":
 
 def encode(entries: Sequence[Entry], *, compress: bool = True) -> bytes:
     """Return the files table as a whole Arrow IPC stream, schema message included."""
-    import pyarrow as pa
-
     batch = pa.record_batch(
         [
             pa.array([getattr(entry, field.name) for entry in entries], field.type)

@@ -9,8 +9,9 @@ from the plain bytes of just those rows that it would have.
 
 from bisect import bisect_left
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
 from truthmark.codec.packed_messages import END, FramePacker
 from truthmark.codec.row_sizes import EndsFrom, EvenEnds, RowSizes
@@ -28,9 +29,6 @@ from truthmark.codec.segments import (
 )
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # What cutting may add to a table, against the same rows encoded by the megabyte: of a tenth in all
 # what shards are not full takes its part and, where they are few, the files table and the last one.
@@ -85,8 +83,6 @@ class Encoder:
 
     def __init__(self, schema: "pa.Schema") -> None:
         """Encode rows of `schema`."""
-        import pyarrow as pa
-
         self.schema = schema
         self.sizes = RowSizes(schema)
         self._frames = FramePacker()
@@ -123,22 +119,16 @@ class Encoder:
         return None if found is None else sum(map(len, found[0]))
 
     def _combined(self, batches: "list[pa.RecordBatch]") -> "list[pa.RecordBatch]":
-        import pyarrow as pa
-
         if len(batches) == 1:
             return batches
         return one_batch(pa.Table.from_batches(batches, self.schema))
 
     def _decoded_size(self, batches: "list[pa.RecordBatch]") -> int:
-        import pyarrow as pa
-
         if self._has_dictionaries:
             return decoded_size(batches, self.schema) - self._head
         return sum(int(pa.ipc.get_record_batch_size(batch)) for batch in batches) + len(END)
 
     def _messages(self, batches: "list[pa.RecordBatch]") -> "list[pa.Buffer]":
-        import pyarrow as pa
-
         if not self._has_dictionaries:
             return [batch.serialize() for batch in batches]
         sink = pa.BufferOutputStream()

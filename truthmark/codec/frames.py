@@ -11,12 +11,12 @@ from datetime import date, datetime, time
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.arrow import pa, pc
 from truthmark.codec.storage_types import parts_of
 from truthmark.errors import CodecError
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 _STEP = 64 << 10
 _EXACT_IN_FLOATS = 2**53
@@ -41,7 +41,6 @@ def to_frame(table: "pa.Table") -> "pd.DataFrame":
         pa.ArrowException: pandas cannot hold a value, or its metadata makes no sense.
     """
     import pandas as pd
-    import pyarrow as pa
 
     plain = table
     for place, (field, column) in enumerate(zip(table.schema, table.columns, strict=True)):
@@ -74,8 +73,6 @@ def readable_schema(schema: "pa.Schema") -> "pa.Schema":
 
     It comes from outside, and pandas itself writes names of types that it cannot read.
     """
-    import pyarrow as pa
-
     if b"pandas" not in (schema.metadata or {}):
         return schema
     try:
@@ -91,8 +88,6 @@ def _plain_type(kind: "pa.DataType", *, is_inside: bool = False) -> "pa.DataType
 
     Not below views of lists, which pyarrow casts wrongly.
     """
-    import pyarrow as pa
-
     if is_inside and kind == pa.string_view():
         return pa.large_string()  # whose offsets hold whatever the views do
     if is_inside and kind == pa.binary_view():
@@ -115,24 +110,17 @@ def _plain_type(kind: "pa.DataType", *, is_inside: bool = False) -> "pa.DataType
 
 def _is_in_views(kind: "pa.DataType") -> bool:
     """Tell whether there are views of texts or bytes inside of views of lists."""
-    import pyarrow as pa
-
     if isinstance(kind, pa.ListViewType | pa.LargeListViewType):
         return _holds_views(kind)
     return any(map(_is_in_views, parts_of(kind)))
 
 
 def _holds_views(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     return kind in (pa.string_view(), pa.binary_view()) or any(map(_holds_views, parts_of(kind)))
 
 
 def _would_round(column: "pa.ChunkedArray | pa.Array") -> bool:
     """Tell whether whole numbers beyond 2^53 stand beside missing ones, at any depth."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     kind = column.type
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
     if kind in (pa.int64(), pa.uint64()):
@@ -183,8 +171,6 @@ def from_pandas(frame: Any) -> "pa.Table":
     Raises:
         CodecError: Arrow cannot hold one of its columns, or would change a value.
     """
-    import pyarrow as pa
-
     names = Counter(map(str, frame.columns))
     if names and names.most_common(1)[0][1] > 1:
         name = names.most_common(1)[0][0]
@@ -221,7 +207,6 @@ def _check(values: Any, column: "pa.ChunkedArray", name: Any) -> None:
 def _holds_vectors(values: Any, kind: "pa.DataType") -> bool:
     # Embeddings: arrays of the very type that the column has, too many numbers to look at each.
     import numpy as np
-    import pyarrow as pa
 
     kinds = {value.dtype if isinstance(value, np.ndarray) else None for value in values}
     if len(kinds) != 1 or not (pa.types.is_list(kind) and pa.types.is_primitive(kind.value_type)):

@@ -14,12 +14,10 @@ A field has one type of JSON in all rows, or none. Then
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa, pc
 from truthmark.codec.exact import any_of, are_floats
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MAX_FIELDS: Final = 10_000
 MAX_DEPTH: Final = 48
@@ -97,15 +95,11 @@ class Field:
     @property
     def has_only_floats(self) -> bool:
         """Whether every number with a fraction, in any field, is in a column of floats."""
-        import pyarrow as pa
-
         return all(field.type == pa.float64() for field in self._all if field._numbers.has_texts)
 
     @property
     def type(self) -> "pa.DataType":
         """The type that keeps all values so far."""
-        import pyarrow as pa
-
         if self.kind is None:
             return pa.null()
         if self.kind == _OBJECT:
@@ -118,8 +112,6 @@ class Field:
 
     def array(self, values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
         """Return values, which may be null, as an array of `kind`, which is `type`."""
-        import pyarrow as pa
-
         if self.kind == _OBJECT:
             return self._objects(values, kind)
         if self.kind == _LIST:
@@ -160,8 +152,6 @@ class Field:
             self.fields[name].add(_not_null([row.get(name) for row in rows]))
 
     def _objects(self, values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
-        import pyarrow as pa
-
         if not self.fields:
             return pa.array(values, kind)
         mask = None
@@ -181,8 +171,6 @@ class Field:
         ]
 
     def _lists(self, values: Sequence[Any], kind: "pa.DataType") -> "pa.Array":
-        import pyarrow as pa
-
         mask = None
         if None in values:
             mask = pa.array([value is None for value in values], pa.bool_())
@@ -212,9 +200,6 @@ class _Numbers:
             self._high = max(self._high, max(values))
 
     def _add_texts(self, numbers: list[NumberText]) -> None:
-        import pyarrow as pa
-        from pyarrow import compute as pc
-
         self.has_texts = True
         texts = pa.array(numbers, pa.string())
         self._are_floats = self._are_floats and are_floats(texts)
@@ -230,8 +215,6 @@ class _Numbers:
 
     @property
     def type(self) -> "pa.DataType":
-        import pyarrow as pa
-
         low, high = self._low, self._high
         if not self.has_texts:
             if low >= -(2**63) and high < 2**63:

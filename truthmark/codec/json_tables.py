@@ -18,13 +18,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
+from truthmark.arrow import pa
 from truthmark.codec.json_fields import Field, NumberText
 from truthmark.codec.refusals import no_table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LARGEST_LINE: Final = 64 << 20
 # Objects may have other keys each: so many places are filled at a time at most.
@@ -52,8 +50,6 @@ class JsonLines:
         Raises:
             CodecError: it is not a table, or would change as one.
         """
-        import pyarrow as pa
-
         self._location, self._chunk_size = location, chunk_size
         top = Field()
         rows = 0
@@ -73,8 +69,6 @@ class JsonLines:
         Raises:
             CodecError: the file is another by now.
         """
-        import pyarrow as pa
-
         step = max(1, _MOST_PLACES // self._top.count)
         parser = _parser(float if self._top.has_only_floats else NumberText)
         for rows in self._rows(parser):

@@ -9,15 +9,13 @@ import contextlib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa, pq
 from truthmark.codec.decoder_child import rebuilt_type
 from truthmark.codec.segments import RowQueue, decoded_size
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PROBE_ROWS: Final = 64
 _PROBE_CELLS: Final = 20_000
@@ -47,9 +45,6 @@ class ParquetFile:
         Raises:
             CannotHoldError: Parquet has no such type, or no two columns of one name.
         """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         self._schema = schema
         self.has_fixed = any(holds_type(kind, pa.FixedSizeListType) for kind in schema.types)
         self.has_missing = False
@@ -74,8 +69,6 @@ class ParquetFile:
 
     def close(self) -> None:
         """Write the end of the file."""
-        import pyarrow as pa
-
         with _reasons():
             fields = [_readable(field, self.has_missing) for field in self._schema]
             schema = pa.schema(fields, metadata=self._schema.metadata)
@@ -119,8 +112,6 @@ def parquet_problem(rows: "pa.Table") -> str | None:
 
     Some of them are written and read as the buyer's programs will.
     """
-    import pyarrow.parquet as pq
-
     most = max(1, min(PROBE_ROWS, _PROBE_CELLS // max(rows.num_columns, 1)))
     size = decoded_size(rows.to_batches(), rows.schema) // max(rows.num_rows, 1)
     rows = rows.slice(0, max(1, min(most, _PROBE_BYTES // max(size, 1))))
@@ -142,8 +133,6 @@ def parquet_problem(rows: "pa.Table") -> str | None:
 
 @contextlib.contextmanager
 def _reasons() -> Iterator[None]:
-    import pyarrow as pa
-
     try:
         yield
     except (pa.ArrowException, ValueError, TypeError, OverflowError, OSError) as error:
@@ -167,8 +156,6 @@ def _name_twice(fields: "list[pa.Field]") -> str | None:
 
 def _lacks_fixed(array: "pa.Array", *, above: bool = False) -> bool:
     """Tell whether a fixed-size list is missing, itself or with what it is in, or has no size."""
-    import pyarrow as pa
-
     if not holds_type(array.type, pa.FixedSizeListType):
         return False
     if isinstance(array, pa.FixedSizeListArray):
@@ -190,8 +177,6 @@ def _readable(field: "pa.Field", any_length: bool, *, is_nested: bool = False) -
 
 
 def _readable_type(kind: "pa.DataType", any_length: bool, is_nested: bool) -> "pa.DataType":
-    import pyarrow as pa
-
     if isinstance(kind, pa.DictionaryType):
         values = _readable_type(kind.value_type, any_length, is_nested)
         if is_nested:
@@ -210,8 +195,6 @@ def _readable_type(kind: "pa.DataType", any_length: bool, is_nested: bool) -> "p
 
 
 def _check_shape(path: Path, schema: "pa.Schema", rows: int) -> None:
-    import pyarrow.parquet as pq
-
     with _reasons(), pq.ParquetFile(path) as file:
         if file.schema_arrow.names != schema.names or file.metadata.num_rows != rows:
             raise CannotHoldError("columns or rows come back changed")
@@ -219,9 +202,6 @@ def _check_shape(path: Path, schema: "pa.Schema", rows: int) -> None:
 
 def _check_values(path: Path, schema: "pa.Schema", batches: "Iterable[pa.RecordBatch]") -> None:
     """Compare everything, as the file will be read, with what it was made of."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     with _reasons(), pq.ParquetFile(path) as file:
         stored = RowQueue(file.iter_batches(), file.schema_arrow, path.name)
         for batch in batches:
@@ -232,8 +212,6 @@ def _check_values(path: Path, schema: "pa.Schema", batches: "Iterable[pa.RecordB
 
 
 def _is_same(table: "pa.Table", back: "pa.Table") -> bool:
-    import pyarrow as pa
-
     with contextlib.suppress(pa.ArrowException):
         if table.cast(back.schema).equals(back):
             return True

@@ -9,13 +9,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa, pc, pq
 from truthmark.codec.refusals import no_table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
 _BATCH_ROWS: Final = 64 << 10
 _MOST_MICROSECONDS: Final = (2**63 - 1) // 1000 - 1
@@ -36,8 +33,6 @@ def int96_unit(location: Path) -> str | None:
     Raises:
         CodecError: neither holds all of them.
     """
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(location) as file:
         leaves = [file.schema.column(i) for i in range(len(file.schema))]
     paths = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
@@ -61,9 +56,6 @@ def int96_unit(location: Path) -> str | None:
 
 def _times(location: Path, paths: list[str], unit: str) -> Iterator[Any]:
     """Yield arrays of the INT96 values, in units since 1970, null as 0."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     with pq.ParquetFile(location, coerce_int96_timestamp_unit=unit) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=paths):
             for column in batch.columns:
@@ -74,8 +66,6 @@ def _times(location: Path, paths: list[str], unit: str) -> Iterator[Any]:
 
 def leaves_of(array: "pa.Array") -> "Iterator[pa.Array]":
     """Yield the arrays without children of which an array is made."""
-    import pyarrow as pa
-
     kind = array.type
     if pa.types.is_map(kind):
         yield from leaves_of(array.keys)
@@ -106,9 +96,6 @@ def check_calendar(batch: "pa.RecordBatch", location: Path) -> None:
     Raises:
         CodecError: it has.
     """
-    import pyarrow as pa
-    from pyarrow import compute as pc
-
     for column in batch.columns:
         for leaf in leaves_of(column):
             if pa.types.is_date(leaf.type):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from truthmark.arrow import pa
 from truthmark.cid import CID
 from truthmark.codec.container import Container, File, open_container
 from truthmark.codec.limits import BYTES_SEGMENT, DEFAULT_LIMITS
@@ -16,8 +17,6 @@ from truthmark.codec.shard_index import Segment
 from truthmark.errors import MalformedError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from truthmark.codec.sources import BytesFile
     from truthmark.codec.tables import Table
 
@@ -119,8 +118,6 @@ def open_previous(previous: Previous | None) -> Iterator[PreviousContainer | Non
 
 
 def _plain_bytes(table: "pa.Table") -> bytes:
-    import pyarrow as pa
-
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         for batch in one_batch(table):

@@ -6,9 +6,10 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
+from truthmark.arrow import pa
+
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
     Ends = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -135,7 +136,6 @@ class RowSizes:
     def largest(self, batch: "pa.RecordBatch") -> float:
         """Return the bytes of the largest row of a batch that has rows."""
         import numpy as np
-        import pyarrow as pa
 
         if self.even is not None:
             return self.even
@@ -151,8 +151,6 @@ class RowSizes:
         return ends
 
     def _add(self, path: tuple[int, ...], kind: "pa.DataType") -> None:
-        import pyarrow as pa
-
         if (width := _width(kind)) is not None:
             self._fixed += width
             self.words = max(self.words, 64 // math.gcd(64, round(8 * width)))
@@ -169,8 +167,6 @@ class RowSizes:
 
 
 def _is_text(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     tests = (
         pa.types.is_string,
         pa.types.is_large_string,
@@ -182,8 +178,6 @@ def _is_text(kind: "pa.DataType") -> bool:
 
 def _width(kind: "pa.DataType") -> float | None:
     """Return the bytes of one value where all have the same."""
-    import pyarrow as pa
-
     if isinstance(kind, pa.FixedSizeListType):
         element = _width(kind.value_type)
         return None if element is None else element * kind.list_size
@@ -196,8 +190,6 @@ def _width(kind: "pa.DataType") -> float | None:
 
 
 def _offset_size(kind: "pa.DataType") -> int:
-    import pyarrow as pa
-
     tests = (pa.types.is_large_string, pa.types.is_large_binary, pa.types.is_large_list)
     return 8 if any(test(kind) for test in tests) else 4
 

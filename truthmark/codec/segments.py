@@ -11,15 +11,13 @@ import mmap
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.codec.decoder_child import MAX_ARRAYS, count_fields
 from truthmark.codec.limits import MAX_SEGMENT_SHARDS
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError, MalformedError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MIN_FILL: Final = 0.9
 MAX_ROWS: Final = 1 << 24
@@ -94,8 +92,6 @@ class RowQueue:
 
     def peek(self, rows: int) -> "pa.Table":
         """Return the next `rows` rows, which `fill` has read."""
-        import pyarrow as pa
-
         return pa.Table.from_batches(self.batches(rows), self.schema)
 
     def batches(self, rows: int) -> "list[pa.RecordBatch]":
@@ -125,8 +121,6 @@ class Scratch:
 
     def __init__(self, size: int) -> None:
         """Reserve `size` bytes."""
-        import pyarrow as pa
-
         self.memory = memoryview(mmap.mmap(-1, size))
         self.buffer = pa.py_buffer(self.memory)
 
@@ -136,8 +130,6 @@ class Cutter:
 
     def __init__(self, rows: RowQueue, payload: int, *, path: str, use_threads: bool) -> None:
         """Cut `rows` for shards of `payload` bytes; `path` names the table in errors."""
-        import pyarrow as pa
-
         self._rows = rows
         self._payload = payload
         self._path = path
@@ -261,8 +253,6 @@ def check_batch(batch: "pa.RecordBatch", path: str) -> None:
     Raises:
         MalformedError: it is not valid Arrow: readers would refuse what was bought.
     """
-    import pyarrow as pa
-
     try:
         batch.validate(full=True)
     except pa.ArrowInvalid as error:
@@ -284,8 +274,6 @@ def one_batch(table: "pa.Table") -> "list[pa.RecordBatch]":
     Raises:
         CodecError: they stay so many batches that no reader would take them.
     """
-    import pyarrow as pa
-
     batches = table.to_batches()
     if len(batches) > 1 and all(_can_combine(kind) for kind in table.schema.types):
         with contextlib.suppress(pa.ArrowNotImplementedError, pa.ArrowInvalid):
@@ -300,8 +288,6 @@ def one_batch(table: "pa.Table") -> "list[pa.RecordBatch]":
 
 def _can_combine(kind: "pa.DataType") -> bool:
     """Tell whether batches of a type become one rightly: pyarrow confuses some dictionaries."""
-    import pyarrow as pa
-
     if not isinstance(kind, pa.DictionaryType):
         return not holds_type(kind, pa.DictionaryType)
     value = kind.value_type
@@ -314,8 +300,6 @@ def decoded_size(batches: "list[pa.RecordBatch]", schema: "pa.Schema") -> int:
 
     It stands for `nbytes` everywhere, as that one dies on some nested columns without rows.
     """
-    import pyarrow as pa
-
     sink = pa.MockOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
@@ -325,8 +309,6 @@ def decoded_size(batches: "list[pa.RecordBatch]", schema: "pa.Schema") -> int:
 
 def encoded_size(rows: "pa.Table | pa.RecordBatch") -> int:
     """Return the length of a stream of rows with each buffer compressed by itself."""
-    import pyarrow as pa
-
     sink = pa.MockOutputStream()
     options = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
     with pa.ipc.new_stream(sink, rows.schema, options=options) as writer:
@@ -342,8 +324,6 @@ def write_messages(
     prefix: int,
 ) -> int | None:
     """Write a stream into `scratch`; return its length behind the schema, None if too long."""
-    import pyarrow as pa
-
     sink = pa.FixedSizeBufferWriter(scratch.buffer)
     try:
         with pa.ipc.new_stream(sink, schema, options=options) as writer:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from truthmark.arrow import pa
 from truthmark.codec import decoder
 from truthmark.codec.derive import shard_leaf
 from truthmark.codec.limits import (
@@ -22,7 +23,6 @@ from truthmark.errors import LimitError, MalformedError
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pyarrow as pa
 
 # A row has 120 bytes; the rest is for Arrow's own frame.
 _ROW_ALLOWANCE: Final = 160
@@ -32,8 +32,6 @@ MAX_INDEX_SIZE: Final = 256 << 20
 
 def schema() -> "pa.Schema":
     """Return the one schema of an index."""
-    import pyarrow as pa
-
     digest = pa.binary(32)
     return pa.schema(
         [
@@ -124,8 +122,6 @@ class ShardIndex:
 
     def to_bytes(self) -> bytes:
         """Return the index as an uncompressed Arrow IPC file."""
-        import pyarrow as pa
-
         columns: list[pa.Array] = [
             pa.FixedSizeBinaryArray.from_buffers(
                 pa.binary(32), self.count, [None, pa.py_buffer(digests)]

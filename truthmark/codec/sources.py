@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.arrow import pa
 from truthmark.codec.file_rows import choose_media, media_tables
 from truthmark.codec.frames import from_pandas, from_polars
 from truthmark.codec.layout import read_layout
@@ -17,8 +18,6 @@ from truthmark.codec.walking import walk
 from truthmark.errors import CodecError, ConfigError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     Source = Any
 
 
@@ -139,8 +138,6 @@ def _add(made: Plan, source: "Source", split: str | None, options: SourceOptions
     if isinstance(source, str | os.PathLike):
         _add_path(made, Path(source), split, options)
         return
-    import pyarrow as pa
-
     path = f"{split or 'data'}.arrow"
     if isinstance(source, pa.RecordBatch):
         source = pa.Table.from_batches([source])
@@ -166,8 +163,6 @@ def _stream_of(source: Any) -> "pa.RecordBatchReader":
     Raises:
         CodecError: it has a column that Arrow cannot hold.
     """
-    import pyarrow as pa
-
     try:
         if type(source).__module__.partition(".")[0] == "polars":
             source = from_polars(source)

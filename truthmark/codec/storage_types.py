@@ -6,10 +6,7 @@ whose storage has no validity bitmap, and unions without rows as they come from 
 rebuilt around the buffers that they have.
 """
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from truthmark.arrow import pa
 
 
 def holds_type(kind: "pa.DataType", classes: "type | tuple[type, ...]") -> bool:
@@ -19,8 +16,6 @@ def holds_type(kind: "pa.DataType", classes: "type | tuple[type, ...]") -> bool:
 
 def has_extension(kind: "pa.DataType") -> bool:
     """Tell whether a type is, or holds at any depth, an extension type."""
-    import pyarrow as pa
-
     return holds_type(kind, pa.BaseExtensionType)
 
 
@@ -29,8 +24,6 @@ def is_stacked(kind: "pa.DataType") -> bool:
 
     Arrow has no way to write these, and writes something else.
     """
-    import pyarrow as pa
-
     below = parts_of(kind)
     if isinstance(kind, pa.BaseExtensionType) and isinstance(below[0], pa.BaseExtensionType):
         return True
@@ -53,8 +46,6 @@ def rebuilt(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
         batch: was validated in full.
         schema: the same but for extension types, which are their storages.
     """
-    import pyarrow as pa
-
     columns = [
         _rebuilt(column, field.type) for column, field in zip(batch.columns, schema, strict=True)
     ]
@@ -63,8 +54,6 @@ def rebuilt(batch: "pa.RecordBatch", schema: "pa.Schema") -> "pa.RecordBatch":
 
 def parts_of(kind: "pa.DataType") -> "list[pa.DataType]":
     """Return the types that a type is made of; none for plain ones."""
-    import pyarrow as pa
-
     if isinstance(kind, pa.BaseExtensionType):
         return [kind.storage_type]
     if isinstance(kind, pa.DictionaryType):
@@ -73,14 +62,10 @@ def parts_of(kind: "pa.DataType") -> "list[pa.DataType]":
 
 
 def _is_rebuilt(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     return holds_type(kind, (pa.BaseExtensionType, pa.UnionType))
 
 
 def _rebuilt(array: "pa.Array", kind: "pa.DataType") -> "pa.Array":
-    import pyarrow as pa
-
     if not _is_rebuilt(array.type):
         return array
     if isinstance(array, pa.ExtensionArray):
@@ -103,8 +88,6 @@ def _rebuilt(array: "pa.Array", kind: "pa.DataType") -> "pa.Array":
 
 
 def _rebuilt_union(array: "pa.UnionArray", kind: "pa.UnionType") -> "pa.Array":
-    import pyarrow as pa
-
     # Fields of sparse unions come already sliced, so everything begins at 0 here.
     parts = [_rebuilt(array.field(i), kind.field(i).type) for i in range(kind.num_fields)]
     buffers = array.buffers()[: array.type.num_buffers]

@@ -10,17 +10,15 @@ import mmap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import Final, TypeVar
 
+from truthmark.arrow import pa, pq
 from truthmark.codec.csv_tables import open_csv_file
 from truthmark.codec.incoming import Incoming
 from truthmark.codec.json_tables import JsonLines
 from truthmark.codec.parquet_times import check_calendar, int96_unit, is_julian
 from truthmark.codec.refusals import no_table
 from truthmark.errors import CodecError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -124,8 +122,6 @@ def open_table(location: Path, path: str) -> Table:
 
 @contextlib.contextmanager
 def _readable(location: Path | str) -> Iterator[None]:
-    import pyarrow as pa
-
     try:
         yield
     except CodecError:
@@ -160,8 +156,6 @@ def _checked(table: Table) -> Table:
 
 
 def _open_parquet(location: Path, path: str) -> Table:
-    import pyarrow.parquet as pq
-
     # Damage is noticed where the writer left checksums of its pages.
     options = {
         "coerce_int96_timestamp_unit": int96_unit(location),
@@ -188,8 +182,6 @@ def _open_parquet(location: Path, path: str) -> Table:
 
 
 def _open_arrow(location: Path, path: str) -> Table:
-    import pyarrow as pa
-
     with location.open("rb") as file:
         is_file = file.read(6) == b"ARROW1"
     size = location.stat().st_size
@@ -220,8 +212,6 @@ def _open_arrow(location: Path, path: str) -> Table:
 
 
 def _stream(source: "pa.BufferReader") -> "Iterator[pa.RecordBatch]":
-    import pyarrow as pa
-
     yield from pa.ipc.open_stream(source)
     while rest := source.read(_MAPPED_SIZE):
         # Zeros are what a writer filled a block with; a second stream has rows of its own.
@@ -245,8 +235,6 @@ def _in_small_steps(batch: "pa.RecordBatch", memory: mmap.mmap) -> "Iterator[pa.
 
 
 def _open_csv(location: Path, path: str, delimiter: str) -> Table:
-    import pyarrow as pa
-
     file = open_csv_file(location, delimiter)
     size = location.stat().st_size
     is_small = size <= _WHOLE_FILE_SIZE
@@ -266,8 +254,6 @@ def _open_csv(location: Path, path: str, delimiter: str) -> Table:
 
 
 def _open_json_lines(location: Path, path: str) -> Table:
-    import pyarrow as pa
-
     size = location.stat().st_size
     file = JsonLines(location, _JSON_CHUNK_SIZE)
     if not file.rows:

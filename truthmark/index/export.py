@@ -3,14 +3,12 @@
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from truthmark.arrow import pa, pq
 from truthmark.index.database import EventIndex
 from truthmark.index.schema import EventTable, Leaf
 from truthmark.index.sql import Kind, from_database
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ROWS = 50_000
 
@@ -28,9 +26,6 @@ def export_parquet(index: EventIndex, folder: Path) -> list[Path]:
     Returns:
         The files.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     folder.mkdir(parents=True, exist_ok=True)
     parts = {}
     try:
@@ -65,8 +60,6 @@ def _values(entry: EventTable, place: int, values: tuple[Any, ...]) -> list[Any]
 
 
 def _arrow_schema(entry: EventTable) -> "pa.Schema":
-    import pyarrow as pa
-
     return pa.schema(
         [
             ("block_number", pa.int64()),
@@ -84,8 +77,6 @@ def _arrow_schema(entry: EventTable) -> "pa.Schema":
 
 
 def _arrow_type(leaf: Leaf) -> "pa.DataType":
-    import pyarrow as pa
-
     if leaf.kind is Kind.INTEGER:
         return pa.int64()
     if leaf.kind is Kind.BOOLEAN:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from truthmark.arrow import pa
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.asks import Ask, Job, Posted
@@ -35,8 +36,6 @@ _MAX_FEE_GROWTH: Final = 4
 """Gas that costs so many times more is nothing unheard of."""
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from truthmark.session import Session
 
 
@@ -54,8 +53,6 @@ class Followed:
 
     def table(self) -> "pa.Table":
         """Return a row an item of the job: name, label, margin by all waves, how many asked it."""
-        import pyarrow as pa
-
         classes = self.bounties[0].classes
         labels, margins = self.joined.labels.labels.tolist(), self.joined.labels.margins
         names = self.first.names

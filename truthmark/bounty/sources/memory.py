@@ -3,6 +3,7 @@
 
 from typing import Any
 
+from truthmark.arrow import pa
 from truthmark.bounty.document import Kind
 from truthmark.bounty.sources.tables import TableSource, rows_source
 from truthmark.codec.sources import plan
@@ -29,8 +30,6 @@ def frame_source(
     if len(tables) != 1 or tables[0].once:
         raise ConfigError("give one table: a DataFrame, or a pyarrow Table")
     table = tables[0]
-    import pyarrow as pa
-
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         for batch in table.batches():

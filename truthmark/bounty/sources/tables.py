@@ -6,8 +6,9 @@ import json
 import math
 from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa
 from truthmark.bounty.document import Kind
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.sources import pictures
@@ -15,9 +16,6 @@ from truthmark.bounty.sources.files import FileSource, kind_of, listed_source
 from truthmark.bounty.sources.found import Found, ItemSource
 from truthmark.codec.tables import Table, open_table
 from truthmark.errors import BountyError, ConfigError, did_you_mean
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _USUAL: Final = ("text", "sentence", "content", "image", "path", "file", "prompt")
 """Columns that are meant where none is named, the first of them that is there."""
@@ -157,8 +155,6 @@ def _chosen(
 
 
 def _columns(table: Table, column: str | None, kind: Kind | None) -> list[str]:
-    import pyarrow as pa
-
     if column is not None:
         if column in table.schema.names:
             return [column]
@@ -213,8 +209,6 @@ def _require_kind(table: Table, columns: Sequence[str], kind: Kind) -> None:
 
 
 def _is_text(table: Table, name: str) -> bool:
-    import pyarrow as pa
-
     type_ = table.schema.field(name).type
     if pa.types.is_dictionary(type_):
         type_ = type_.value_type
@@ -226,21 +220,15 @@ def _is_text(table: Table, name: str) -> bool:
 
 
 def _is_number(type_: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     return bool(pa.types.is_integer(type_) or pa.types.is_floating(type_))
 
 
 def _is_whole(type_: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     return bool(pa.types.is_integer(type_))
 
 
 def _is_picture(type_: "pa.DataType") -> bool:
     """Whether values are the bytes of files, as Hugging Face keeps pictures in Parquet, too."""
-    import pyarrow as pa
-
     if pa.types.is_struct(type_):
         index = type_.get_field_index("bytes")
         return index >= 0 and _is_picture(type_.field(index).type)

@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from truthmark.arrow import pa
+
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
 
 _MAX_CELLS: Final = 4_000_000
 """Of a table in which different values are counted; columns behind them have no such figure."""
@@ -107,7 +108,6 @@ class DistinctCounter:
 
     def _count(self, column: str) -> Met | None:
         import numpy as np
-        import pyarrow as pa
 
         positions = self._table.schema.get_all_field_indices(column)
         self._left -= self._table.num_rows
@@ -138,7 +138,6 @@ class DistinctCounter:
 def _codes(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any] | None":
     """Return a number for each value, the same for equal ones, and -1 where there is none."""
     import numpy as np
-    import pyarrow as pa
 
     kind = column.type
     if not pa.types.is_dictionary(kind):
@@ -170,7 +169,6 @@ def _codes(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any] | None":
 def _numbers(indices: "pa.Array") -> "np.ndarray[Any, Any]":
     """Return indices as numbers, -1 where there is none."""
     import numpy as np
-    import pyarrow as pa
 
     plain = indices.cast(pa.int64()).fill_null(-1)
     return np.asarray(plain.to_numpy(zero_copy_only=False))
@@ -178,8 +176,6 @@ def _numbers(indices: "pa.Array") -> "np.ndarray[Any, Any]":
 
 def _is_plain(kind: "pa.DataType") -> bool:
     """Whether values are numbers, times, texts or bytes."""
-    import pyarrow as pa
-
     return bool(
         pa.types.is_primitive(kind)
         or pa.types.is_decimal(kind)

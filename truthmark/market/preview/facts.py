@@ -7,13 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from truthmark.arrow import pa, pc
 from truthmark.codec.shard_index import Segment
 from truthmark.hashing import sha256
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MARK_SIZE: Final = 8
 MAX_MARKS: Final = 5_000
@@ -115,8 +113,6 @@ def row_marks(table: "pa.Table", rows: Sequence[int]) -> list[bytes]:
 
 def is_flat(kind: "pa.DataType") -> bool:
     """Whether a cell of a type is no larger in Python than its bytes in the table."""
-    import pyarrow as pa
-
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type
     if isinstance(kind, pa.BaseExtensionType):
@@ -125,8 +121,6 @@ def is_flat(kind: "pa.DataType") -> bool:
 
 
 def _text(cell: "pa.Scalar") -> str:
-    import pyarrow as pa
-
     plain = _unwrapped(cell)
     if plain.is_valid and isinstance(plain, pa.BinaryScalar):
         # Python's own text of a long one takes many times its bytes.
@@ -137,15 +131,11 @@ def _text(cell: "pa.Scalar") -> str:
 
 
 def _is_text(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
     return any(test(kind) for test in tests)
 
 
 def _unwrapped(cell: "pa.Scalar") -> "pa.Scalar":
-    import pyarrow as pa
-
     while cell.is_valid and isinstance(
         cell, pa.DictionaryScalar | pa.RunEndEncodedScalar | pa.ExtensionScalar
     ):
@@ -163,9 +153,6 @@ def value_of(cell: "pa.Scalar") -> Any:
 
 
 def _column(column: "pa.ChunkedArray") -> ColumnFacts:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     found = ColumnFacts(column.null_count)
     kind = column.type
     if pa.types.is_dictionary(kind):
@@ -183,8 +170,6 @@ def _column(column: "pa.ChunkedArray") -> ColumnFacts:
 
 
 def _counts(column: "pa.ChunkedArray") -> Counter[str] | None:
-    import pyarrow.compute as pc
-
     if pc.count_distinct(column).as_py() > MAX_CLASSES:
         return None
     if not _is_short(column):
@@ -195,9 +180,6 @@ def _counts(column: "pa.ChunkedArray") -> Counter[str] | None:
 
 def _is_short(column: "pa.ChunkedArray") -> bool:
     """Whether no value is so long that it would take memory to keep it beside the table."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     chunks = [it.dictionary if isinstance(it, pa.DictionaryArray) else it for it in column.chunks]
     return all(
         (pc.max(pc.binary_length(chunk)).as_py() or 0) <= _MAX_CLASS

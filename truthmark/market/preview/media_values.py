@@ -12,12 +12,10 @@ row refers to vouches for nothing.
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa, pc
 from truthmark.codec.media import is_typed, kind_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 TypedValue = tuple[str | None, bytes]
 """What something is said to be (`kind_of`; "" for a type that is not known, None if nothing says
@@ -128,8 +126,6 @@ def leaves(
 
 def _ways(name: str, kind: "pa.DataType") -> Iterator[_Way]:
     """Yield the ways to all bytes in a column."""
-    import pyarrow as pa
-
     waiting: list[tuple[pa.DataType, _Way]] = [(kind, _Way((), (name,), None, True))]
     while waiting:
         kind, way = waiting.pop()
@@ -170,8 +166,6 @@ def _path_of(fields: "Sequence[pa.Field]") -> int | None:
 
 
 def _within(kind: "pa.DataType") -> "pa.DataType":
-    import pyarrow as pa
-
     return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind.value_type
 
 
@@ -192,8 +186,6 @@ def _reached(
     cell: "pa.Scalar", way: _Way, chance: random.Random
 ) -> Iterator[tuple[bytes, str | None]]:
     """Yield the bytes in a cell, each with the path that its struct has for it."""
-    import pyarrow as pa
-
     reached: list[tuple[pa.Scalar, str | None]] = [(cell, None)]
     for depth, step in enumerate(way.steps):
         is_innermost = way.beside is not None and all(it is None for it in way.steps[depth + 1 :])
@@ -231,8 +223,6 @@ def _reached(
 
 def _end_of(path: "pa.Scalar") -> str | None:
     """Return the end of a path, which says its type: it may be as long as the table is large."""
-    import pyarrow as pa
-
     text = path.value if isinstance(path, pa.DictionaryScalar) else path
     if not path.is_valid or text is None or not text.is_valid:
         return None
@@ -257,9 +247,6 @@ def _said(way: _Way, path: str | None, data: bytes) -> str | None:
 
 def _size(array: "pa.Array", steps: Sequence[int | None]) -> int:
     """Return how many bytes an array has at the end of a way; copies nothing."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     for step in steps:
         if isinstance(array, pa.StructArray | pa.UnionArray):
             array = array.field(step)
@@ -279,8 +266,6 @@ def _size(array: "pa.Array", steps: Sequence[int | None]) -> int:
 
 
 def _is_text(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     return bool(
@@ -289,8 +274,6 @@ def _is_text(kind: "pa.DataType") -> bool:
 
 
 def _is_bytes(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
     tests = (
         pa.types.is_binary,
         pa.types.is_large_binary,

@@ -4,8 +4,9 @@
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.codec.files_table import BYTES
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.media_ends import bytes_behind
@@ -28,9 +29,6 @@ from truthmark.market.preview.strata import (
     find_strata,
 )
 from truthmark.text import format_size, plural
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 MAX_DECODED: Final = 1 << 30
 """Bytes that all of a sample may be when it is decoded; one segment is held at a time."""
@@ -419,8 +417,6 @@ def _open_stream(
 def _open_segments(
     opening: Opening, sample: Sample, segments: Sequence[Segment], media: MediaOpener
 ) -> None:
-    import pyarrow as pa
-
     paths = {
         segment.number: sample.structure.entries[position].path
         for position, mine in sample.structure.tables

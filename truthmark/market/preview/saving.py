@@ -3,14 +3,12 @@
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa, pc, pq
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
 from truthmark.market.preview.found import Preview
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _MAX_DENSE: Final = 256 << 20
 
@@ -38,9 +36,7 @@ def write_rows(path: str, rows: "pa.Table", place: Path) -> None:
     Raises:
         CodecError: Neither can hold them.
     """
-    import pyarrow as pa
     import pyarrow.feather as feather
-    import pyarrow.parquet as pq
 
     parquet, arrow = (place.with_name(f"{place.name}.sample.{it}") for it in ("parquet", "arrow"))
     with contextlib.suppress(pa.ArrowException):  # Parquet has no unions
@@ -61,9 +57,6 @@ def write_rows(path: str, rows: "pa.Table", place: Path) -> None:
 
 def _grows(rows: "pa.Table") -> bool:
     """Whether rows that share what they hold would be far more bytes with each its own."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     shared = (pa.DictionaryType, pa.RunEndEncodedType, pa.ListViewType, pa.LargeListViewType)
     for column in rows.columns:
         if not holds_type(column.type, shared):
