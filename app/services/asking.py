@@ -114,7 +114,7 @@ def cost(form: views.AskForm, items: int | None = None) -> views.Cost:
     session = _reader()
     count = items if items is not None else len(shelf_of(form).names)
     ask = ask_of(form, session) if items is None else _ask_without_items(form, session)
-    gold, said = _gold_of(form, ask, count, is_guess=items is not None)
+    gold, said = _gold_of(ask, count, is_guess=items is not None)
     plan, idle = plan_bounty(session, ask, items=count, gold=gold)
     token, _ = session.profile.parse_amount(ask.price)
     terms = plan.example(token.address)
@@ -125,7 +125,7 @@ def cost(form: views.AskForm, items: int | None = None) -> views.Cost:
     return cost_view(session, terms, found, warnings, said)
 
 
-def _gold_of(form: views.AskForm, ask: Ask, items: int, *, is_guess: bool) -> tuple[int, str]:
+def _gold_of(ask: Ask, items: int, *, is_guess: bool) -> tuple[int, str]:
     """Return with how much gold to compute, and what is to be said of that."""
     if ask.team:
         return 0, ""

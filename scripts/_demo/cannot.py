@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot happen, tried: stolen shares, a copied listing, a wrong key."""
 
+from dataclasses import replace
 from typing import Any
 
 from scripts._demo.accounts import wealth
 from scripts._demo.network import DemoNetwork
 from scripts._demo.report import Transcript
+from truthmark.cid import raw_cid
 from truthmark.codec import Manifest, read_manifest
 from truthmark.codec.limits import MANIFEST_NAME
 from truthmark.config.files import write_atomically
 from truthmark.errors import KeysError, RevertedError
-from truthmark.keys.curve import N
+from truthmark.keys.curve import N, multiply, random_scalar
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import (
     Custodian,
@@ -28,6 +30,7 @@ from truthmark.market.seller import Seller
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.testing.role_market import CUSTODIANS
+from truthmark.types import Point
 
 
 def what_cannot_happen(
@@ -75,8 +78,6 @@ def _steal_shares(transcript: Transcript, network: DemoNetwork, version: Version
     node = network.net.session(CUSTODIANS[0], storage=network.storage(CUSTODIANS[0]))
     Catalogue.of(node).sync()
     slot = custody_slots([epoch], node.address)[0]
-    from truthmark.cid import raw_cid
-
     bundle = node.storage.read_block(raw_cid(epoch.custody.sealed_shares))
     key = next(iter(own_encryption_keys(node, node.address).values()))
     try:
@@ -100,8 +101,6 @@ def _copy(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
     copycat = network.net.session("copycat", storage=network.storage("copycat"))
     Catalogue.of(copycat).sync()
     original = Fetcher(copycat).fetch(version)
-    from truthmark.keys.curve import random_scalar
-
     secret = random_scalar()
     public_key = copycat.vault.put_seller_secret(secret)
     manifest = read_manifest(original)
@@ -175,9 +174,6 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
         chain_id=dishonest.profile.chain_id,
         market=dishonest.chain.market.address,
     )
-    from truthmark.keys.curve import multiply
-    from truthmark.types import Point
-
     wrong = multiply((share + 1) % N, Point(*base))
     try:
         dishonest.chain.market.functions.deliver(
@@ -210,20 +206,14 @@ def _fail(transcript: Transcript, network: DemoNetwork, version: Version) -> Non
 
 
 def _retold(version: Version, seller: str) -> Any:
-    from dataclasses import replace
-
     return replace(version.terms, seller=seller, payee=seller)
 
 
 def _replaced(epoch: Epoch, **changes: Any) -> Any:
-    from dataclasses import replace
-
     return replace(epoch.custody, **changes)
 
 
 def _manifest_with(manifest: Manifest, public_key: Any) -> Manifest:
-    from dataclasses import replace
-
     return replace(manifest, public_key=public_key)
 
 

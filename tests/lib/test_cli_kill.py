@@ -13,9 +13,11 @@ import psutil
 import pytest
 
 from tests.utils.cli import Person
-from tests.utils.devnets import open_devnet
+from tests.utils.cli_market import net
 from truthmark.cli.main import INTERRUPTED
 from truthmark.testing.network import Devnet
+
+__all__ = ["net"]
 
 pytestmark = pytest.mark.chain
 
@@ -24,12 +26,6 @@ INTERRUPTS = 2  # of each command
 PRICE = 25_000_000
 NUMBERS = range(50_000)
 FRAME = pd.DataFrame({"x": NUMBERS, "text": [f"row {i * 7919 % 50_000}" for i in NUMBERS]})
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with open_devnet(tmp_path_factory.mktemp("net"), block_time=1) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rotten data at the command line: what a contract judges, and what everybody can be shown."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 
@@ -10,22 +10,18 @@ import pytest
 from tests.utils.cli import Person
 from tests.utils.cli_market import PLENTY, address, held
 from tests.utils.containers import Draft, Part, forge
-from tests.utils.devnets import open_devnet
+from tests.utils.devnets import net
 from truthmark.keys.curve import random_scalar
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.seller_secret import seller_cek
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
 
 TUSD = 10**6
 Forger = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with open_devnet(tmp_path_factory.mktemp("net")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

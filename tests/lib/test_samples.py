@@ -2,7 +2,6 @@
 """The sample from a seller's `list` to a buyer's `get`, at the command line."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 import truthmark
 from tests.utils.cli import Person
-from tests.utils.devnets import open_devnet
+from tests.utils.devnets import net
 from truthmark.errors import EndpointsDisagreeError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
@@ -20,15 +19,11 @@ from truthmark.market.preview import PreviewState, look
 from truthmark.market.publishing import Publisher
 from truthmark.testing.network import Devnet
 
+__all__ = ["net"]
+
 pytestmark = pytest.mark.chain
 
 PAY = ("--yes", "--max-price", "100 TUSD")
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with open_devnet(tmp_path_factory.mktemp("net")) as started:
-        yield started
 
 
 @pytest.fixture(scope="module")

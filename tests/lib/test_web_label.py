@@ -3,14 +3,12 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
-from starlette.applications import Starlette
 
 from tests.utils.devnets import net
-from tests.utils.label_bounty import ITEMS, Posted, Rounds
-from tests.utils.node_js import TESTS, node_command, run_node
+from tests.utils.label_bounty import ITEMS, Posted, Rounds, rounds, serve_pages
+from tests.utils.node_js import TESTS, run_node
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.label_file import LabelFile, open_notes
@@ -20,9 +18,8 @@ from truthmark.bounty.sealing import open_with_key
 from truthmark.bounty.secrets import find_secrets
 from truthmark.node.relay.server import AppServer
 from truthmark.testing.network import Devnet
-from truthmark.web.hosting import PageHost, relays_of
 
-__all__ = ["net"]
+__all__ = ["net", "rounds"]
 
 pytestmark = pytest.mark.chain
 
@@ -30,22 +27,10 @@ PAYEES = ["0x" + f"f{n}" * 20 for n in range(3)]
 
 
 @pytest.fixture(scope="module")
-def rounds(net: Devnet) -> Iterator[Rounds]:
-    node_command()
-    made = Rounds(net, net.session("requester").address, watches=True)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def other_server(net: Devnet, rounds: Rounds) -> Iterator[AppServer]:
     """Serve the page beside no relay, as the app does, on a network that names a watch node."""
-    session = net.session("stranger")
-    session.profile = replace(session.profile, watch=(rounds.watch_url,))
-    host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
-    server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
-    yield server
-    server.close()
+    with serve_pages(net, rounds.watch_url) as server:
+        yield server
 
 
 def test_labeling_steps__pages_killed_everywhere_or_closed__open_for_the_requester_and_are_paid(

@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bounty on anvil with a real relay and a requester's receiver, both at work in a thread."""
+"""A bounty on anvil with a real relay and a requester's receiver, both at work in a thread.
+
+`rounds` is the fixture of those who open its page, for a module that has `net`.
+"""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
+from starlette.applications import Starlette
 
 from tests.utils.bounty_chain import crowd_terms
+from tests.utils.node_js import node_command
 from tests.utils.waiting import wait_for
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import Document, LabelClass, Practice
@@ -27,12 +35,14 @@ from truthmark.node.receiver import ReceiverRole
 from truthmark.node.receiver_api import serve_receiver
 from truthmark.node.relay.opening import relay_of, serve
 from truthmark.node.relay.role import RelayRole
+from truthmark.node.relay.server import AppServer
 from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.watch import WatchRole
 from truthmark.session import Session
 from truthmark.testing.network import Devnet
+from truthmark.web.hosting import PageHost, relays_of
 
 ITEMS, BATCH, ROUNDS = 60, 5, 3
 
@@ -107,6 +117,26 @@ class Rounds:
         for server in self._servers:
             server.close()
         self.receiver.close()
+
+
+@pytest.fixture(scope="module")
+def rounds(net: Devnet) -> Iterator[Rounds]:
+    """Provide relay, receiver and watch node; skip where there is no page to be made."""
+    node_command()
+    made = Rounds(net, net.session("requester").address, watches=True)
+    yield made
+    made.close()
+
+
+@contextmanager
+def serve_pages(net: Devnet, *watch: str) -> Iterator[AppServer]:
+    """Serve the page beside no relay, as the app does, on a network that names watch nodes."""
+    session = net.session("stranger")
+    session.profile = replace(session.profile, watch=watch)
+    host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
+    server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
+    yield server
+    server.close()
 
 
 def post(

@@ -3,18 +3,15 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from starlette.applications import Starlette
 
 from tests.utils.browsers import browser, faults
 from tests.utils.devnets import net
-from tests.utils.label_bounty import Posted, Rounds, post
+from tests.utils.label_bounty import Posted, Rounds, post, rounds, serve_pages
 from tests.utils.label_page import ask_to_join
-from tests.utils.node_js import node_command
 from tests.utils.relays import team_terms
 from tests.utils.waiting import wait_for
 from tests.utils.wallets import NAME, add_wallet, bend, prompts
@@ -31,9 +28,8 @@ from truthmark.bounty.secrets import RequesterSecrets, find_secrets
 from truthmark.bounty.terms import Terms
 from truthmark.node.relay.server import AppServer
 from truthmark.testing.network import Devnet
-from truthmark.web.hosting import PageHost, relays_of
 
-__all__ = ["browser", "net"]
+__all__ = ["browser", "net", "rounds"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
@@ -52,22 +48,10 @@ ITEMS = 24
 
 
 @pytest.fixture(scope="module")
-def rounds(net: Devnet) -> Iterator[Rounds]:
-    node_command()
-    made = Rounds(net, net.session("requester").address, watches=True)
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
 def other_server(net: Devnet, rounds: Rounds) -> Iterator[AppServer]:
     """Serve the page on a network that names two watch nodes, of which one is the bounty's own."""
-    session = net.session("stranger")
-    session.profile = replace(session.profile, watch=(rounds.server.url, rounds.watch_url))
-    host = PageHost(lambda: session, lambda bounty_id: relays_of(session, bounty_id))
-    server = AppServer(Starlette(routes=host.routes()), host="127.0.0.1", port=0)
-    yield server
-    server.close()
+    with serve_pages(net, rounds.server.url, rounds.watch_url) as server:
+        yield server
 
 
 # That a draft is on disk; the page waits a moment for more of it.
