@@ -75,3 +75,12 @@ def click(at: AppTest, start: str) -> AppTest:
     button(at, start).click().run()
     assert not at.exception
     return at
+
+
+def bounties_on(at: AppTest) -> list[str]:
+    """Return which bounties the cards lead to."""
+    return [
+        link.proto.query_string.removeprefix("bounty=")
+        for link in at.get("page_link")
+        if "bounty=" in link.proto.query_string
+    ]

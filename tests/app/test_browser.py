@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app.services.markdown import plain
 from tests.app.serving import serve
-from tests.app.windows import button, check, open_context, open_window, settle
+from tests.app.windows import button, check, markup, open_context, open_window, settle
 from tests.utils.app_market import HOSTILE, AppMarket, hostile_title, hostile_titles
 from tests.utils.browsers import browser
 from tests.utils.fault_proxy import Fault, FaultProxy
@@ -179,7 +179,7 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
     for number, texts in enumerate(titles):
         heading = page.get_by_role("heading", name=f"hostile-{number:02}")
         assert _read(heading) == _seen(hostile_title(texts, number))
-    assert _markup(page) == []
+    assert markup(page) == []
     all_of_it = market.sell_hostile(HOSTILE, 99)
     # The app looks at the chain at most once a second, and a visitor may be faster.
     for _ in range(20):
@@ -195,7 +195,7 @@ def test_app__hostile_texts__are_only_text(page: Page, url: str, market: AppMark
         # Behind what begins a comment or the like, Markdown has no meaning any more.
         ways = [it.split("\n") for it in (plain(text), text)]
         assert any(all(_seen(line) in description for line in lines) for lines in ways), text
-    assert _markup(page) == []
+    assert markup(page) == []
     assert "owned" not in page.title()
     assert page.evaluate("globalThis.owned") is None
 
@@ -274,13 +274,6 @@ def _seen(text: str) -> str:
 
 def _read(locator: Locator) -> str:
     return " ".join(locator.first.inner_text().replace(JOINER, "").split())
-
-
-def _markup(page: Page) -> list[str]:
-    """Return the elements that only markup in somebody's text could bring onto a page."""
-    kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
-    places = page.get_by_test_id("stMain").locator(kinds)
-    return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]
 
 
 def test_app__label_page__is_the_module_of_the_plain_one(page: Page, url: str) -> None:

@@ -5,32 +5,26 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from streamlit.testing.v1 import AppTest
 
 from app import bounty_views, services
 from app.services import bounties as bounties_service
 from app.services import one_bounty
 from app.services.wallets import claims_of
 from tests.app.conftest import Start, opener
-from tests.app.screen import click, has_button, page, texts
+from tests.app.screen import bounties_on, click, has_button, page, texts
+from tests.app.seeded_world import World, hostile_documents, net, seeded, steps, world
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
-from tests.app.windows import check, open_context, open_window, settle
-from tests.utils.bounties import make_document
+from tests.app.windows import check, markup, open_context, open_window, settle
 from tests.utils.browsers import browser
-from tests.utils.devnets import open_devnet
-from tests.utils.injections import HOSTILE
-from tests.utils.posting import post_team
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
-from truthmark.bounty.document import Document, LabelClass
-from truthmark.bounty.flows.labeling import Labeling
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
@@ -42,30 +36,14 @@ from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
-from truthmark.session import Session, open_session
+from truthmark.session import Session
 from truthmark.testing.network import Devnet, role_address
 from truthmark.testing.seeding import Seeded
 from truthmark.text import clean
 
-__all__ = ["browser"]
+__all__ = ["browser", "net", "seeded", "steps", "world"]
 
 pytestmark = [pytest.mark.chain]
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    with open_devnet(tmp_path_factory.mktemp("seeded") / "net", block_time=1) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def steps() -> list[tuple[int, int]]:
-    return []
-
-
-@pytest.fixture(scope="module")
-def seeded(net: Devnet, steps: list[tuple[int, int]]) -> Seeded:
-    return net.seed(lambda done, total: steps.append((done, total)))
 
 
 @pytest.fixture(scope="module")
@@ -186,17 +164,15 @@ def test_seed__validators__have_stake_and_offers(
 
 
 def test_seed__again__adds_nothing(net: Devnet, seeded: Seeded) -> None:
-    with net.session("stranger") as session:
-        before = [
-            session.chain.rpc.call("eth_getTransactionCount", role_address(role), "latest")
-            for role in ("seller", "buyer", "requester", "relay", "custodian1")
+    def sent() -> list[str]:
+        roles = ("seller", "buyer", "requester", "relay", "custodian1")
+        return [
+            net.chain.rpc("eth_getTransactionCount", role_address(it), "latest") for it in roles
         ]
-        assert net.seed() == seeded
-        after = [
-            session.chain.rpc.call("eth_getTransactionCount", role_address(role), "latest")
-            for role in ("seller", "buyer", "requester", "relay", "custodian1")
-        ]
-    assert after == before
+
+    before = sent()
+    assert net.seed() == seeded
+    assert sent() == before
 
 
 def test_seed__interrupted_before__says_to_begin_again(tmp_path: Path) -> None:
@@ -210,57 +186,9 @@ def test_seed__interrupted_before__says_to_begin_again(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------- the pages on it
 
 
-@dataclass
-class World:
-    """A seeded network, with bounties of a stranger who means harm."""
-
-    net: Devnet
-    seeded: Seeded
-    hostile: list[int]
-
-    def __getitem__(self, name: str) -> str:
-        return str(self.seeded.bounties[name])
-
-
-@pytest.fixture(scope="module")
-def world(net: Devnet, seeded: Seeded) -> World:
-    net.start_relay()
-    with net.session("stranger") as stranger:
-        hostile = [post_team(stranger, document) for document in hostile_documents()]
-    return World(net, seeded, hostile)
-
-
-def hostile_documents() -> Iterator[Document]:
-    """Yield documents in which each of the texts stands in each field that a stranger fills."""
-    lines = [text for text in HOSTILE if text.isprintable() and len(text) <= 100]
-    assert len(lines) >= 40
-    for start in range(0, len(lines), 12):
-        part = lines[start : start + 12]
-        yield make_document(
-            title=" ".join(part)[:200],
-            guidelines="\n\n".join([*part, *HOSTILE]),
-            classes=tuple(LabelClass(text) for text in part),
-            flags=tuple(part[:10]),
-            licence=" ".join(part),
-            examples=(),
-            practice=(),
-            # Where something would be asked, if a page did.
-            relay_urls=("https://evil.example/'onclick='alert(1)",),
-        )
-
-
 @pytest.fixture
 def start(world: World, monkeypatch: pytest.MonkeyPatch) -> Start:
     return opener(world.net, monkeypatch, page="bounties", role="labeler")
-
-
-def numbers(at: AppTest) -> list[str]:
-    """Return which bounties the cards lead to."""
-    return [
-        link.proto.query_string.removeprefix("bounty=")
-        for link in at.get("page_link")
-        if "bounty=" in link.proto.query_string
-    ]
 
 
 # -------------------------------------------------------------------------- in general
@@ -288,20 +216,20 @@ def test_bounties__filters__leave_what_fits(start: Start, world: World) -> None:
     assert "1 of 2 earlier bounties ended by silence or a proven lie" in seen
     assert re.search(r"Starts by (tomorrow )?\d\d:\d\d, or as soon as \d+ more batches", seen)
     at.text_input(key="bounties_text").input("DIGITS labeled").run()
-    assert numbers(at) == [world["open"]]
+    assert bounties_on(at) == [world["open"]]
     at.text_input(key="bounties_text").input("").run()
     at.selectbox(key="bounties_kind").select("texts").run()
-    assert numbers(at) == [world["team"]]
+    assert bounties_on(at) == [world["team"]]
     at.selectbox(key="bounties_kind").select("any").run()
     at.selectbox(key="bounties_access").select_index(1).run()
-    assert numbers(at) == [world["open"]]
+    assert bounties_on(at) == [world["open"]]
     at.selectbox(key="bounties_access").select_index(0).run()
     at.selectbox(key="bounties_token").select("TUSD").run()
     at.selectbox(key="bounties_order").select_index(2).run()
     assert not at.exception
-    assert numbers(at)[0] == world["team"]
+    assert bounties_on(at)[0] == world["team"]
     at.selectbox(key="bounties_stage").select_index(2).run()
-    assert set(numbers(at)) == {world[name] for name in ("settled", "flat", "refunded")}
+    assert set(bounties_on(at)) == {world[name] for name in ("settled", "flat", "refunded")}
     at.text_input(key="bounties_text").input("nothing has this").run()
     assert "No bounty here matches." in page(at)
 
@@ -402,7 +330,7 @@ def test_bounty__labeled_on_this_machine__own_answers_stand_beside(
     start: Start, world: World
 ) -> None:
     # The home of the program that labels for this account.
-    (home,) = (world.net.folder / "seeds" / "labelers").glob(f"{world['scored']}-reader-0")
+    home = world.labeler_home(world["scored"])
     with world.net.session("labeler") as labeler:
         for name in ("labeling", "vault"):
             shutil.copytree(home / name, labeler.home / name, dirs_exist_ok=True)
@@ -603,19 +531,7 @@ def test_app__labeler_inside_the_app__goes_on_by_a_recovery_file_and_answers(
     phone: BrowserContext, url: str, world: World, tmp_path: Path
 ) -> None:
     number = int(world["labeling"])
-    (home,) = (world.net.folder / "seeds" / "labelers").glob(f"{number}-reader-0")
-    with open_session(home) as session:
-        desk = Labeling(session, number)._desk
-        entry, key, ref = desk.entry, desk.key(""), desk.ref
-    saved = {
-        "format": "truthmark/sitting/1",
-        "ref": {"chainId": ref.chain_id, "board": ref.board.lower(), "bountyId": number},
-        "entries": {
-            "device": {"privateKey": f"0x{key.hex()}", "address": entry.signer.lower()},
-            "page/wish": {"payee": entry.payee.lower(), "seats": entry.seats},
-        },
-    }
-    (tmp_path / "recovery.json").write_text(json.dumps(saved))
+    (tmp_path / "recovery.json").write_text(json.dumps(world.recovery(number)))
     window = phone.new_page()
     window.goto(f"{url}/label?bounty={number}")
     item = window.locator(".tm-stage[aria-busy=false] img")
@@ -647,13 +563,6 @@ def test_app__validator__adds_stake_and_checks_scores(window: Page, url: str, wo
     expect(window.get_by_test_id("stMetricValue").first).to_have_text("3100 TMK")
     window.get_by_role("tab", name="All validators").click()
     expect(window.get_by_text("3 validators, by when they registered")).to_be_visible()
-
-
-def markup(window: Page) -> list[str]:
-    """Return the elements that only markup in somebody's text could bring onto a page."""
-    kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
-    places = window.get_by_test_id("stMain").locator(kinds)
-    return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]
 
 
 def test_hostile_texts__in_every_field__are_shown_as_they_are(

@@ -67,3 +67,10 @@ def check_faults(page: Page, name: str = "") -> None:
 def button(page: Page, key: str) -> Locator:
     """Return the button whose key begins so."""
     return page.locator(f"[class*=st-key-{key}] button")
+
+
+def markup(window: Page) -> list[str]:
+    """Return the elements that only markup in somebody's text could bring onto a page."""
+    kinds = "script, iframe, img, a[href^=http], a[href^='javascript'], a[href^=mailto], .katex"
+    places = window.get_by_test_id("stMain").locator(kinds)
+    return [str(place.evaluate("it => it.outerHTML")) for place in places.all()]

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A seeded network with a stranger who means harm, as fixtures: `net`, `seeded`, `world`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.utils.bounties import make_document
+from tests.utils.devnets import open_devnet
+from tests.utils.injections import HOSTILE
+from tests.utils.posting import post_team
+from truthmark.bounty.document import Document, LabelClass
+from truthmark.bounty.flows.labeling import Labeling
+from truthmark.session import open_session
+from truthmark.testing.network import Devnet
+from truthmark.testing.seeding import Seeded
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
+    with open_devnet(tmp_path_factory.mktemp("seeded") / "net", block_time=1) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def steps() -> list[tuple[int, int]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def seeded(net: Devnet, steps: list[tuple[int, int]]) -> Seeded:
+    return net.seed(lambda done, total: steps.append((done, total)))
+
+
+@dataclass
+class World:
+    """A seeded network, with bounties of a stranger who means harm."""
+
+    net: Devnet
+    seeded: Seeded
+    hostile: list[int]
+
+    def __getitem__(self, name: str) -> str:
+        return str(self.seeded.bounties[name])
+
+    def labeler_home(self, number: object) -> Path:
+        """Return the home of the program that labels a bounty for `labeler`."""
+        (home,) = (self.net.folder / "seeds" / "labelers").glob(f"{number}-reader-0")
+        return home
+
+    def recovery(self, number: int) -> dict[str, Any]:
+        """Return the recovery file of who labels a bounty in that home, as a browser saves it."""
+        with open_session(self.labeler_home(number)) as session:
+            desk = Labeling(session, number)._desk
+            entry, key, ref = desk.entry, desk.key(""), desk.ref
+        assert entry is not None
+        return {
+            "format": "truthmark/sitting/1",
+            "ref": {"chainId": ref.chain_id, "board": ref.board.lower(), "bountyId": number},
+            "entries": {
+                "device": {"privateKey": f"0x{key.hex()}", "address": entry.signer.lower()},
+                "page/wish": {"payee": entry.payee.lower(), "seats": entry.seats},
+            },
+        }
+
+
+@pytest.fixture(scope="module")
+def world(net: Devnet, seeded: Seeded) -> World:
+    net.start_relay()
+    with net.session("stranger") as stranger:
+        hostile = [post_team(stranger, document) for document in hostile_documents()]
+    return World(net, seeded, hostile)
+
+
+def hostile_documents() -> Iterator[Document]:
+    """Yield documents in which each of the texts stands in each field that a stranger fills."""
+    lines = [text for text in HOSTILE if text.isprintable() and len(text) <= 100]
+    assert len(lines) >= 40
+    for start in range(0, len(lines), 12):
+        part = lines[start : start + 12]
+        yield make_document(
+            title=" ".join(part)[:200],
+            guidelines="\n\n".join([*part, *HOSTILE]),
+            classes=tuple(LabelClass(text) for text in part),
+            flags=tuple(part[:10]),
+            licence=" ".join(part),
+            examples=(),
+            practice=(),
+            # Where something would be asked, if a page did.
+            relay_urls=("https://evil.example/'onclick='alert(1)",),
+        )
