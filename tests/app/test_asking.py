@@ -2,6 +2,7 @@
 """Asking: from a folder of this machine to a bounty that runs by itself, without a browser."""
 
 import base64
+import io
 import json
 import shlex
 from collections.abc import Iterator
@@ -34,8 +35,6 @@ PEOPLE = ("Ann", "Bob")
 
 def light_or_dark(picture: bytes) -> str:
     """Answer as somebody would who looks."""
-    import io
-
     grey = Image.open(io.BytesIO(picture)).convert("L").resize((1, 1))
     return "light" if float(np.asarray(grey)[0, 0]) > 128 else "dark"
 

@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.connection import Connection
@@ -23,7 +24,7 @@ import pytest
 from tests.utils.dags import MemoryStore, leaf_cid, node
 from truthmark.cid import CID
 from truthmark.errors import TruthmarkError
-from truthmark.storage import LocalStore
+from truthmark.storage import LocalStore, gateway, kubo
 from truthmark.storage.dag import leaf_bytes, parse_node, visit, walk
 from truthmark.storage.fetch import fetch_file
 
@@ -145,7 +146,6 @@ BLOCK = b"the block that is asked for" * 40
 
 
 def try_gateway(rng: random.Random, stack: ExitStack) -> None:
-    from truthmark.storage import gateway
     from truthmark.storage.gateway import GatewayStore
 
     gateway._PAUSE_SECONDS = 0.0
@@ -160,7 +160,6 @@ def try_gateway(rng: random.Random, stack: ExitStack) -> None:
 
 
 def try_kubo(rng: random.Random, stack: ExitStack) -> None:
-    from truthmark.storage import kubo
     from truthmark.storage.kubo import KuboStore
 
     kubo._PAUSE_SECONDS = 0.0
@@ -228,8 +227,6 @@ def raw_server(stack: ExitStack) -> RawServer:
 
 def campaign(pipe: Connection, kind: str, count: int, seed: int) -> None:
     """Try `count` mutants; report what went wrong, how many were refused, and peak memory."""
-    import warnings
-
     warnings.simplefilter("ignore")
 
     def hang(*_: object) -> None:

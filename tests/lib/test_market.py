@@ -34,6 +34,7 @@ from tests.utils.nodes import (
     Sale,
     run_rounds,
 )
+from truthmark import session as sessions
 from truthmark.codec import read_manifest
 from truthmark.config.profile import Windows
 from truthmark.errors import (
@@ -406,8 +407,6 @@ def test_watch__reorganisation__yields_what_stands_in_its_place(
 def test_watch__no_session_given__closes_its_own(
     harness: MarketHarness, sale: Sale, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from truthmark import session as sessions
-
     own = harness.net.session("stranger")
     closed: list[bool] = []
     monkeypatch.setattr(own, "close", lambda: closed.append(True))

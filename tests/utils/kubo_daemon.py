@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -300,7 +301,6 @@ def _locked(path: Path) -> Iterator[None]:
 
 def main() -> None:
     """Find or build the binary and print where it is."""
-    import sys
 
     def show(done: int, total: int) -> None:
         if sys.stderr.isatty():

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from truthmark.agents.agent import Agent, Answer, Task
 from truthmark.bounty.answer_log import AnswerLog
@@ -31,11 +31,9 @@ from truthmark.errors import (
     RelayUnavailableError,
     TruthmarkError,
 )
+from truthmark.session import Session
 from truthmark.text import plural
 from truthmark.types import Bar, Say, no_bar, quiet
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 MAX_FAILED: Final = 0.05
 """Of the items of a run, for which a program may have no answer; they are skipped."""
@@ -338,7 +336,7 @@ class Crew:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         agent: Agent,
         wish: Wish,
         *,

@@ -24,10 +24,10 @@ from truthmark.bounty.terms import Terms
 from truthmark.bounty.verify import Finding, verify
 from truthmark.errors import BountyError, RevertedError
 from truthmark.hashing import keccak256
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import BlockId, Call, Contract
-    from truthmark.session import Session
 
 _PREFIX = "bounty:"
 
@@ -58,7 +58,7 @@ class BountyClient:
         sent: How many transactions went out without being waited for.
     """
 
-    def __init__(self, session: "Session", *, waits: bool = True) -> None:
+    def __init__(self, session: Session, *, waits: bool = True) -> None:
         """Take a session; nothing is read yet."""
         self.session = session
         self.waits = waits

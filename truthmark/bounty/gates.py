@@ -15,10 +15,10 @@ from truthmark.chain.transactions import Intent
 from truthmark.errors import BountyError
 from truthmark.hashing import keccak256
 from truthmark.labels.scoring import ONE
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Contract
-    from truthmark.session import Session
 
 MAX_ACCOUNTS: Final = 256
 """How many accounts one call may name."""
@@ -26,7 +26,7 @@ MAX_ACCOUNTS: Final = 256
 MAX_REQUESTERS: Final = 32
 
 
-def deploy_allow_list(session: "Session", accounts: Sequence[str]) -> str:
+def deploy_allow_list(session: Session, accounts: Sequence[str]) -> str:
     """Deploy a gate that admits whom the session's account names; returns its address.
 
     Args:
@@ -42,9 +42,7 @@ def deploy_allow_list(session: "Session", accounts: Sequence[str]) -> str:
     return gate
 
 
-def set_allowed(
-    session: "Session", gate: str, accounts: Sequence[str], *, is_allowed: bool
-) -> None:
+def set_allowed(session: Session, gate: str, accounts: Sequence[str], *, is_allowed: bool) -> None:
     """Admit accounts from now on, or no more; who has a place in a bounty keeps it.
 
     Args:
@@ -66,7 +64,7 @@ def set_allowed(
 
 
 def deploy_record_gate(
-    session: "Session", requesters: Sequence[str], *, least: float, records: int = 1
+    session: Session, requesters: Sequence[str], *, least: float, records: int = 1
 ) -> str:
     """Deploy a gate that admits who has labeled well before; returns its address.
 
@@ -93,7 +91,7 @@ def deploy_record_gate(
     return _deploy(session, "RecordGate", intake, list(requesters), millionths, records)
 
 
-def register(session: "Session", gate: str, bounty_id: int, worker: int) -> None:
+def register(session: Session, gate: str, bounty_id: int, worker: int) -> None:
     """Show a gate what a worker earned in a bounty; anyone may, once.
 
     Args:
@@ -122,7 +120,7 @@ def register(session: "Session", gate: str, bounty_id: int, worker: int) -> None
     )
 
 
-def _at(session: "Session", gate: str, name: str) -> "Contract":
+def _at(session: Session, gate: str, name: str) -> "Contract":
     """Return a gate of a kind.
 
     Raises:
@@ -133,7 +131,7 @@ def _at(session: "Session", gate: str, name: str) -> "Contract":
     return session.chain.at(gate, load_artifact(name))
 
 
-def _deploy(session: "Session", name: str, *arguments: Any) -> str:
+def _deploy(session: Session, name: str, *arguments: Any) -> str:
     """Deploy a contract, once for a command however often that is killed and repeated."""
     data = load_artifact(name).creation_code(arguments)
     with session.exclusive(f"deploy-{name}"):

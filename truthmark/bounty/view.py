@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from truthmark.bounty import reader
 from truthmark.bounty.record import Record
 from truthmark.errors import BountyError, NodeError, TruthmarkError
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class BountyView:
 
     block: "Block"
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Know nothing yet; `refresh` looks."""
         self.session = session
         self.now = self.head = 0

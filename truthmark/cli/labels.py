@@ -4,6 +4,7 @@
 import csv
 import math
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -216,8 +217,6 @@ def agreement(
 def _read(
     answers: Path, gold: Path | None, duplicates: Any, classes: list[str] | None, drop: bool
 ) -> Any:
-    import warnings
-
     from truthmark.labels.answers import LabelsWarning
     from truthmark.labels.files import read_both
 

@@ -4,7 +4,7 @@
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.chain.abi import load_artifact
 from truthmark.chain.offers import Offers
@@ -14,9 +14,7 @@ from truthmark.config.units import to_checksum_address
 from truthmark.errors import ConfigError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.market.settlement import Settlement
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 _COINS: Final = "send-coins"
 _RESERVE: Final = 3
@@ -43,7 +41,7 @@ class Held:
         return self.held + self.owed
 
 
-def held_by(session: "Session") -> list[Held]:
+def held_by(session: Session) -> list[Held]:
     """Return what the session's account has in the profile's tokens; those with nothing left out.
 
     Raises:
@@ -56,7 +54,7 @@ def held_by(session: "Session") -> list[Held]:
     return [one for one in found if one.units]
 
 
-def coins_to_send(session: "Session", to: str) -> int:
+def coins_to_send(session: Session, to: str) -> int:
     """Return how much of the chain's own coin can leave the account, in wei: all but its gas.
 
     Args:
@@ -75,7 +73,7 @@ def coins_to_send(session: "Session", to: str) -> int:
 
 
 def send_back(
-    session: "Session", to: str, tokens: Collection[str], *, coins: bool = False
+    session: Session, to: str, tokens: Collection[str], *, coins: bool = False
 ) -> dict[str, int]:
     """Send all of some tokens, what the contracts hold included, and last the coins.
 
@@ -118,7 +116,7 @@ def send_back(
     return dict(sent)
 
 
-def _finish_begun(session: "Session", to: str) -> Counter[str]:
+def _finish_begun(session: Session, to: str) -> Counter[str]:
     """Wait for what is on its way, without which nobody knows what is left.
 
     Returns:

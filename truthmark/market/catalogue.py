@@ -32,13 +32,13 @@ from truthmark.market.records import (
     VersionStatus,
     parts_hash,
 )
+from truthmark.session import Session
 from truthmark.types import Point
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Chain
     from truthmark.index.database import EventIndex
     from truthmark.index.follower import Follower
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Catalogue:
         self._was_synced = False
 
     @classmethod
-    def of(cls, session: "Session") -> Self:
+    def of(cls, session: Session) -> Self:
         """Return the one of a session; its first read brings the index up to date."""
         return session.part(cls, lambda: cls(session.chain, session.follower))
 

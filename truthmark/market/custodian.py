@@ -21,10 +21,10 @@ from truthmark.market.drafts.delivery import (
 )
 from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.planned_call import MAX_BATCH, PlannedCall, batch_key
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def custody_slots(epochs: Iterable[Epoch], address: str) -> list[CustodySlot]:
     ]
 
 
-def own_encryption_keys(session: "Session", validator: str) -> dict[bytes, bytes]:
+def own_encryption_keys(session: Session, validator: str) -> dict[bytes, bytes]:
     """Return the private keys of a validator's registered keys, by these, the oldest first.
 
     Args:
@@ -118,7 +118,7 @@ class Custodian:
         session: Whose account, vault and storage are used.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

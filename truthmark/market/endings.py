@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Why a version was revoked, as the chain tells it."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 REVOKED_TEXT: Final = "its key or its sealing was proven wrong, or its arbiter ended it"
 """Where it is not looked up which of them it was."""
@@ -19,7 +17,7 @@ _WHY: Final = {
 }
 
 
-def why_revoked(session: "Session", version: Version) -> str:
+def why_revoked(session: Session, version: Version) -> str:
     """Return in words why a revoked version is; `sync` the catalogue before."""
     index = Catalogue.of(session).index
     for event, why in _WHY.items():

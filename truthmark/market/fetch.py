@@ -8,11 +8,11 @@ from truthmark.cid import raw_cid
 from truthmark.errors import IntegrityError, LimitError, MarketError
 from truthmark.market.drafts.terms import contradicts
 from truthmark.market.entries import Version
+from truthmark.session import Session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest, ShardIndex
-    from truthmark.session import Session
     from truthmark.storage import Storage
 
 
@@ -41,7 +41,7 @@ class Fetcher:
         session: Whose storage, catalogue and home folder are used.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

@@ -10,15 +10,11 @@ seen at all.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from truthmark.index.sql import Sql, is_one_of, quoted
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import ValidatorOffer, Version
-from truthmark.session import private_networks
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session, private_networks
 
 RECENT_SECONDS = 86_400
 
@@ -52,7 +48,7 @@ class Signs:
 
 
 def find_signs(
-    session: "Session", offers: Sequence[ValidatorOffer], *, patience: float | None = None
+    session: Session, offers: Sequence[ValidatorOffer], *, patience: float | None = None
 ) -> dict[str, Signs]:
     """Return what is known of validators, by address; `sync` the catalogue before.
 
@@ -88,7 +84,7 @@ def find_signs(
     }
 
 
-def seller_seen_at(session: "Session", version: Version) -> int:
+def seller_seen_at(session: Session, version: Version) -> int:
     """Return when the seller of a version last did something on the chain, Unix time.
 
     Listing, repricing, dealing the key, and delivering what they keep; `sync` the catalogue
@@ -121,12 +117,12 @@ def seller_seen_at(session: "Session", version: Version) -> int:
     return seen
 
 
-def is_seller_silent(session: "Session", version: Version) -> bool:
+def is_seller_silent(session: Session, version: Version) -> bool:
     """Whether a seller did nothing on the chain for a day; `sync` the catalogue before."""
     return seller_seen_at(session, version) < session.chain.time() - RECENT_SECONDS
 
 
-def _seen(session: "Session", since: int) -> tuple[set[str], set[str]]:
+def _seen(session: Session, since: int) -> tuple[set[str], set[str]]:
     """Return the validators whose nodes acted since a time, and those who published an offer."""
     index = Catalogue.of(session).index
     with index.read() as connection:

@@ -22,19 +22,19 @@ from truthmark.errors import (
 )
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.records import PurchaseStatus, Terms
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
     from truthmark.chain.contracts import Log
     from truthmark.chain.http import Endpoint
     from truthmark.market.entries import Version
-    from truthmark.session import Session
 
 MAX_QUESTIONS = 500
 """How many ranges of blocks another endpoint is asked for, whatever it takes at once."""
 
 
-def require_unpaid(session: "Session", version: "Version") -> None:
+def require_unpaid(session: Session, version: "Version") -> None:
     """Refuse to pay for a version again unless it is sure that all earlier money came back.
 
     Raises:
@@ -94,7 +94,7 @@ def _bought(version: "Version", purchase_id: bytes, status: int) -> BoughtBefore
     )
 
 
-def _journalled(session: "Session", version: "Version") -> dict[bytes, int]:
+def _journalled(session: Session, version: "Version") -> dict[bytes, int]:
     """Return the purchases that this home has ever signed, by id.
 
     With each comes the nonce that must be used up for it to be void, or -1 where it counts.
@@ -113,7 +113,7 @@ def _journalled(session: "Session", version: "Version") -> dict[bytes, int]:
     return found
 
 
-def _ask(session: "Session", known: Sequence[bytes], final: "Block") -> tuple[int, list[int]]:
+def _ask(session: Session, known: Sequence[bytes], final: "Block") -> tuple[int, list[int]]:
     """Return how many nonces the account has used, and how its purchases stand."""
     calls = [session.chain.market.functions.purchases(purchase_id) for purchase_id in known]
     count, *replies = agreed(
@@ -127,7 +127,7 @@ def _ask(session: "Session", known: Sequence[bytes], final: "Block") -> tuple[in
     return hex_int(count), [state.status for state in states]
 
 
-def _elsewhere(session: "Session", version: "Version", final: "Block") -> set[bytes]:
+def _elsewhere(session: Session, version: "Version", final: "Block") -> set[bytes]:
     """Return the account's purchases of a version that another endpoint tells of.
 
     Where every transaction of the account is in this home's journal, there are no others.
@@ -159,7 +159,7 @@ def _elsewhere(session: "Session", version: "Version", final: "Block") -> set[by
     )
 
 
-def _bought_at(session: "Session", endpoint: "Endpoint") -> "list[Log]":
+def _bought_at(session: Session, endpoint: "Endpoint") -> "list[Log]":
     """Return all purchases of the account as one endpoint has them.
 
     Raises:

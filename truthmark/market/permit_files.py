@@ -3,20 +3,18 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from truthmark.errors import MarketError
 from truthmark.market.entries import Version
 from truthmark.market.purchase import NO_ADMISSION
 from truthmark.market.quote import NO_VOUCHER
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 _MAX_FILE_BYTES: Final = 16_384
 
 
-def permit_head(session: "Session", version: Version, account: str, kind: str) -> dict[str, Any]:
+def permit_head(session: Session, version: Version, account: str, kind: str) -> dict[str, Any]:
     """Return what such a file begins with: for which market, version and account it is.
 
     Args:
@@ -36,7 +34,7 @@ def permit_head(session: "Session", version: Version, account: str, kind: str) -
 
 
 def read_voucher(
-    session: "Session", version: Version, file: Path | None
+    session: Session, version: Version, file: Path | None
 ) -> tuple[int, int, bytes, bytes]:
     """Read a voucher for a version, as `Buyer.buy` takes it; none without a file.
 
@@ -54,7 +52,7 @@ def read_voucher(
         raise MarketError(f"{file} is damaged; ask for the voucher again") from error
 
 
-def read_admission(session: "Session", version: Version, file: Path | None) -> tuple[int, bytes]:
+def read_admission(session: Session, version: Version, file: Path | None) -> tuple[int, bytes]:
     """Read an admission to a version, as `Buyer.buy` takes it; none without a file.
 
     Raises:
@@ -69,7 +67,7 @@ def read_admission(session: "Session", version: Version, file: Path | None) -> t
         raise MarketError(f"{file} is damaged; ask for the admission again") from error
 
 
-def _read(session: "Session", version: Version, file: Path, kind: str) -> dict[str, Any]:
+def _read(session: Session, version: Version, file: Path, kind: str) -> dict[str, Any]:
     """Read a file that `voucher` or `admit` wrote, if it is for this account and version."""
     try:
         with file.open("rb") as opened:

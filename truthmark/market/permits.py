@@ -7,10 +7,10 @@ from truthmark.errors import ChainError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import hash_words
 from truthmark.keys.typed import typed_data
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Contract
-    from truthmark.session import Session
 
 PERMIT_SECONDS = 3_600
 _DOMAIN_TYPE = keccak256(
@@ -19,7 +19,7 @@ _DOMAIN_TYPE = keccak256(
 
 
 def sign_permit(
-    session: "Session", token: "Contract", spender: str, amount: int
+    session: Session, token: "Contract", spender: str, amount: int
 ) -> tuple[int, int, bytes, bytes] | None:
     """Sign a permit, where the token takes them.
 

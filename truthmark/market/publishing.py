@@ -19,10 +19,10 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview import Wanted, wanted_keys
 from truthmark.market.verdicts import plan_publish
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.codec import Container
-    from truthmark.session import Session
 
 _FOLDER: Final = "samples"
 
@@ -34,7 +34,7 @@ class Publisher:
         session: The seller's.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

@@ -35,12 +35,12 @@ from truthmark.market.quote import NO_VOUCHER, Quote, Quoter
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.seller import require_open
 from truthmark.market.settlement import Settlement
+from truthmark.session import Session
 from truthmark.types import Point, Progress
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import WrongKey
-    from truthmark.session import Session
 
 NO_PERMIT = (0, 0, bytes(32), bytes(32))
 NO_ADMISSION = (0, b"")
@@ -90,7 +90,7 @@ class Buyer(Fetcher, Quoter):
         say: Told what happens.
     """
 
-    def __init__(self, session: "Session", say: Say | None = None) -> None:
+    def __init__(self, session: Session, say: Say | None = None) -> None:
         """Use a session."""
         super().__init__(session)
         self.say = say or (lambda text: None)

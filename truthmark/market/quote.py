@@ -19,10 +19,10 @@ from truthmark.market.drafts.order import (
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import require_open
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.market.preview import PreviewState
-    from truthmark.session import Session
 
 NO_VOUCHER = (0, 0, bytes(32), b"")
 
@@ -85,7 +85,7 @@ class Quoter:
         session: Whose account would pay.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

@@ -6,7 +6,6 @@ two dealings never count at once. Its keeping fees come back first and pay for t
 """
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from truthmark.config.profile import Windows
 from truthmark.errors import NotForSaleError, PriceError, RevertedError
@@ -19,9 +18,7 @@ from truthmark.market.preview import OnAccept, look
 from truthmark.market.records import CustodyStatus, bits
 from truthmark.market.seller import Listed, Seller
 from truthmark.market.settlement import Settlement
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 AGAIN_SECONDS = 600
 """How long each dealing waits, where it was agreed to deal again."""
@@ -30,7 +27,7 @@ MOST_AGAIN = 2
 """How often at most."""
 
 
-def find_lapsed(session: "Session", version: Version) -> list[tuple[Epoch, list[str]]]:
+def find_lapsed(session: Session, version: Version) -> list[tuple[Epoch, list[str]]]:
     """Return the custodies of a version that not all accepted in time, the oldest first.
 
     Returns:
@@ -48,7 +45,7 @@ def find_lapsed(session: "Session", version: Version) -> list[tuple[Epoch, list[
     return found
 
 
-def fees_due(session: "Session", version: Version) -> int:
+def fees_due(session: Session, version: Version) -> int:
     """Return the keeping fees that `take_fees_back` brings, in the token's smallest unit."""
     epochs = [epoch for epoch, _ in find_lapsed(session, version)]
     return sum(
@@ -58,7 +55,7 @@ def fees_due(session: "Session", version: Version) -> int:
     )
 
 
-def take_fees_back(session: "Session", version: Version) -> int:
+def take_fees_back(session: Session, version: Version) -> int:
     """Bring back the keeping fees of custodies that not all accepted in time, and free the stakes.
 
     Returns:
@@ -87,7 +84,7 @@ def take_fees_back(session: "Session", version: Version) -> int:
 
 
 def deal_again(
-    session: "Session", version: Version, lapsed: Epoch, *, max_keeping: int | None = None
+    session: Session, version: Version, lapsed: Epoch, *, max_keeping: int | None = None
 ) -> Listed:
     """Deal the key of a version, whose newest custody was not accepted in time, to others.
 

@@ -25,6 +25,7 @@ from truthmark.market.verdicts import (
     plan_rule,
     plan_sealing_dispute,
 )
+from truthmark.session import Session
 from truthmark.text import format_time
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from truthmark.codec.shards import Opener, ShardSource
     from truthmark.market.entries import Epoch
     from truthmark.market.planned_call import PlannedCall
-    from truthmark.session import Session
     from truthmark.types import Progress
 
 MAX_TRIED: Final = 64 << 20
@@ -121,7 +121,7 @@ class Remedies:
         session: Whose account acts, and is seen to.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

@@ -12,12 +12,12 @@ from truthmark.errors import CodecError, LimitError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.fetch import Fetcher
+from truthmark.session import Session
 from truthmark.storage.read_once import RETRY_SECONDS, ReadOnce
 from truthmark.text import plural
 
 if TYPE_CHECKING:
     from truthmark.codec import ShardIndex
-    from truthmark.session import Session
     from truthmark.waiting import Deadline
 
 _WIDTH: Final = 8
@@ -85,7 +85,7 @@ class ShardHashes(ReadOnce[Version, Hashes]):
     wrong = (CodecError,)
 
     @classmethod
-    def of(cls, session: "Session", *, retry_seconds: float = RETRY_SECONDS) -> Self:
+    def of(cls, session: Session, *, retry_seconds: float = RETRY_SECONDS) -> Self:
         """Return those of a session, which all that use it share."""
         path, fetcher = session.index_folder / "shards.sqlite", Fetcher(session)
 
@@ -101,7 +101,7 @@ class ShardHashes(ReadOnce[Version, Hashes]):
         return question.terms_id
 
 
-def find_reuse(session: "Session", version: Version, deadline: "Deadline") -> list[Reuse]:
+def find_reuse(session: Session, version: Version, deadline: "Deadline") -> list[Reuse]:
     """Return the older listings in which shards of a version stood under another key.
 
     Older versions of its own listing are left out: what they share was taken over.

@@ -9,10 +9,10 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.records import PurchaseStatus
 from truthmark.market.verdicts import plan_review, split_price
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Review:
     cost: int
 
 
-def reviews_of(session: "Session", version: Version) -> list[Review]:
+def reviews_of(session: Session, version: Version) -> list[Review]:
     """Return what buyers said of a version, the newest first; `sync` the catalogue before."""
     catalogue = Catalogue.of(session)
     if ("reviews", "Reviewed") not in catalogue.index.schema.events:
@@ -72,7 +72,7 @@ def reviews_of(session: "Session", version: Version) -> list[Review]:
 
 
 def review(
-    session: "Session", version: Version, purchase: Purchase, score: int, text: str
+    session: Session, version: Version, purchase: Purchase, score: int, text: str
 ) -> "TransactionReceipt":
     """Say what a purchase was worth; once, for everybody, and never taken back.
 

@@ -30,12 +30,12 @@ from truthmark.market.drafts.terms import (
 from truthmark.market.endings import REVOKED_TEXT
 from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.records import ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
+from truthmark.session import Session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.chain.transactions import TransactionReceipt
     from truthmark.codec import Manifest
-    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Seller:
         session: Whose account, vault and storage are used.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

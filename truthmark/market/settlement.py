@@ -15,11 +15,11 @@ from truthmark.market.records import (
     VersionStatus,
     bits,
 )
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.session import Session
 
 LEDGERS: Final = {
     "registry": "listings",
@@ -77,7 +77,7 @@ class Settlement:
         session: Whose account is used.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Use a session."""
         self.session = session
 

@@ -22,11 +22,11 @@ from truthmark.errors import CodecError, ConfigError, StorageError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import EpochState, Version
 from truthmark.market.records import CustodyStatus, PurchaseStatus, VersionStatus, bits
+from truthmark.session import Session
 from truthmark.storage import LocalStore, MultiStore
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.session import Session
 
 RESTING_SECONDS = 86_400
 """What was touched since may be in use."""
@@ -67,7 +67,7 @@ class Stored:
         return not self.is_needed and (bought or self.kind != "bought")
 
 
-def find_stored(session: "Session") -> list[Stored]:
+def find_stored(session: Session) -> list[Stored]:
     """Return what lies in home folder and local store, the largest first.
 
     Raises:
@@ -76,7 +76,7 @@ def find_stored(session: "Session") -> list[Stored]:
     return _Finder(session).look()
 
 
-def free(session: "Session", stored: Sequence[Stored]) -> int:
+def free(session: Session, stored: Sequence[Stored]) -> int:
     """Take things away that `find_stored` found needless; return the bytes that are free now.
 
     Looks once more before it does: what is needed by now stays, and so do files that another data
@@ -119,7 +119,7 @@ def free(session: "Session", stored: Sequence[Stored]) -> int:
     return freed
 
 
-def local_store(session: "Session") -> LocalStore | None:
+def local_store(session: Session) -> LocalStore | None:
     """Return the local store that this home writes to, if it has one."""
     storage = session.storage
     stores = storage.stores if isinstance(storage, MultiStore) else [storage]
@@ -127,7 +127,7 @@ def local_store(session: "Session") -> LocalStore | None:
 
 
 class _Finder:
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._store = local_store(session)
         self._pins = set(self._store.pins()) if self._store is not None else set()

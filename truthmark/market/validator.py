@@ -13,11 +13,11 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.custodian import custody_slots
 from truthmark.market.records import CustodyStatus, bits, obligation_id
 from truthmark.market.settlement import Settlement
+from truthmark.session import Session, Signer
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
     from truthmark.chain.transactions import TransactionReceipt
-    from truthmark.session import Session, Signer
 
 MOST_TICKETS: Final = 32
 """That one transaction takes."""
@@ -58,7 +58,7 @@ class ValidatorOwner:
             publish offers and switch availability.
     """
 
-    def __init__(self, session: "Session", validator: str | None = None) -> None:
+    def __init__(self, session: Session, validator: str | None = None) -> None:
         """Use a session."""
         self.session = session
         self.validator = validator or session.address
@@ -123,7 +123,7 @@ class ValidatorOwner:
 
     # -------------------------------------------------------------- the validator
 
-    def next_encryption_key(self, operator: "Signer | None" = None) -> bytes:
+    def next_encryption_key(self, operator: Signer | None = None) -> bytes:
         """Return the public key that comes next, derived by the operator's key.
 
         Args:
@@ -141,7 +141,7 @@ class ValidatorOwner:
         return encryption_public_key(private_key)
 
     def register(
-        self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
+        self, operator: Signer | str | None = None, encryption_key: bytes | None = None
     ) -> "TransactionReceipt":
         """Register the account as a validator, with the operator's first encryption key.
 
@@ -158,7 +158,7 @@ class ValidatorOwner:
         )
 
     def rotate_encryption_key(
-        self, operator: "Signer | str | None" = None, encryption_key: bytes | None = None
+        self, operator: Signer | str | None = None, encryption_key: bytes | None = None
     ) -> "TransactionReceipt":
         """Register the next encryption key; shares sealed to older ones stay readable.
 
@@ -296,7 +296,7 @@ class ValidatorOwner:
             settlement.withdraw(token, self.validator)
         return ripe, owed
 
-    def _public_key(self, operator: "Signer | str | None", given: bytes | None) -> bytes:
+    def _public_key(self, operator: Signer | str | None, given: bytes | None) -> bytes:
         if given is not None:
             return given
         if isinstance(operator, str):

@@ -41,10 +41,10 @@ from truthmark.node.rounds import reason_of
 from truthmark.node.sending import Sender
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import CustodyView, View
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class CustodianRole:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         validator: str,
         policy: Policy,
         *,

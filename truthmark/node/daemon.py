@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 from truthmark.errors import ChainError, TruthmarkError
 from truthmark.market.asking import PATH as PRESENCE_PATH
@@ -21,10 +20,7 @@ from truthmark.node.roles import open_role
 from truthmark.node.server import StatusServer
 from truthmark.node.settings import NodeSettings
 from truthmark.node.status import Health, Metrics, Notifier
-from truthmark.session import private_networks
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session, private_networks
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +42,7 @@ class Node:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         settings: NodeSettings,
         on_ready: Callable[[Mapping[str, str]], None] | None = None,
         *,

@@ -21,10 +21,10 @@ from truthmark.node.rounds import reason_of
 from truthmark.node.samples import Samples
 from truthmark.node.status import Metrics, Notifier
 from truthmark.node.view import CustodyView
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.codec import Manifest
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Holdings:
     """
 
     def __init__(
-        self, session: "Session", validator: str, *, metrics: Metrics, notifier: Notifier
+        self, session: Session, validator: str, *, metrics: Metrics, notifier: Notifier
     ) -> None:
         """Fetch nothing before it is asked for."""
         self._session, self._validator = session, validator

@@ -20,10 +20,10 @@ from truthmark.market.custodian import Custodian, CustodySlot
 from truthmark.market.entries import Version
 from truthmark.market.fetch import read_manifest
 from truthmark.node.job_pool import StoppedError, TurnOverError
+from truthmark.session import Session
 from truthmark.types import Progress
 
 if TYPE_CHECKING:
-    from truthmark.session import Session
     from truthmark.storage import Storage
 
 
@@ -158,7 +158,7 @@ class PinnedSet:
 
 
 def take_share(
-    session: "Session", version: Version, slot: CustodySlot, keys: Callable[[], Sequence[bytes]]
+    session: Session, version: Version, slot: CustodySlot, keys: Callable[[], Sequence[bytes]]
 ) -> None:
     """Make sure that the vault has the share, opening it from the sealed ones if need be.
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from truthmark.config.hosts import is_loopback
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.node.certificate import find_certificate
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.bounty.workspace import Workspace
-    from truthmark.session import Session
 
 
-def is_own_relay(session: "Session", workspace: "Workspace") -> bool:
+def is_own_relay(session: Session, workspace: "Workspace") -> bool:
     """Whether the terms name the session's account as the relay."""
     return address_bytes(workspace.terms.relay) == address_bytes(session.address)
 
 
-def place_of(session: "Session", workspaces: "Sequence[Workspace]") -> dict[str, Any]:
+def place_of(session: Session, workspaces: "Sequence[Workspace]") -> dict[str, Any]:
     """Return where relay and receiver listen, as settings of a node.
 
     Args:
@@ -48,14 +48,14 @@ def place_of(session: "Session", workspaces: "Sequence[Workspace]") -> dict[str,
     return place
 
 
-def not_served(session: "Session", workspaces: "Sequence[Workspace]", url: str) -> list[str]:
+def not_served(session: Session, workspaces: "Sequence[Workspace]", url: str) -> list[str]:
     """Return where else own documents say that the relay answers: it does at one address alone."""
     own = [workspace for workspace in workspaces if is_own_relay(session, workspace)]
     named = [found for workspace in own for found in workspace.document.relay_urls[:1]]
     return [found for found in dict.fromkeys(named) if found != url]
 
 
-def _listen(session: "Session", place: dict[str, Any], url: str, name: str) -> None:
+def _listen(session: Session, place: dict[str, Any], url: str, name: str) -> None:
     """Add the settings of who is to answer at an address."""
     parts = urllib.parse.urlsplit(url)
     host, is_plain = str(parts.hostname), parts.scheme == "http"

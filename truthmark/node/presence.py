@@ -10,14 +10,11 @@ import json
 import threading
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from truthmark.keys.typed import presence
 from truthmark.node.status import Health
-
-if TYPE_CHECKING:
-    from truthmark.session import Signer
+from truthmark.session import Signer
 
 ANSWERS_PER_SECOND = 20
 """Signing takes a few milliseconds; anyone who asks more often must not make deliveries late."""
@@ -35,7 +32,7 @@ class Presence:
     """
 
     def __init__(
-        self, signer: "Signer", health: Health, *, validator: str, chain_id: int, staking: str
+        self, signer: Signer, health: Health, *, validator: str, chain_id: int, staking: str
     ) -> None:
         """Answer nothing before the node's first good round."""
         self._signer = signer

@@ -23,17 +23,17 @@ from truthmark.node.job_pool import JobPool
 from truthmark.node.relay.refusals import ConflictError, MissingError, RefusedError
 from truthmark.node.rounds import BountyRounds, resume
 from truthmark.node.status import Metrics, Notifier
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
-FollowUp = Callable[["Session", Workspace], object]
+FollowUp = Callable[[Session, Workspace], object]
 """Begins what comes after a bounty that is over, such as its next wave, which names it in its
 draft. Asked again after a kill, it begins nothing twice."""
 
 
-def no_follow_up(session: "Session", workspace: Workspace) -> None:
+def no_follow_up(session: Session, workspace: Workspace) -> None:
     """Begin nothing."""
 
 
@@ -62,7 +62,7 @@ class ReceiverRole:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         *,
         metrics: Metrics,
         notifier: Notifier,

@@ -12,15 +12,14 @@ from truthmark.node.receiver import ReceiverRole
 from truthmark.node.role import Role
 from truthmark.node.settings import NodeSettings, RoleName, custodian_policy, gas_reserve
 from truthmark.node.status import Metrics, Notifier
-from truthmark.session import private_networks
+from truthmark.session import Session, private_networks
 
 if TYPE_CHECKING:
     from truthmark.bounty.workspace import Workspace
-    from truthmark.session import Session
 
 
 def open_role(
-    name: RoleName, session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+    name: RoleName, session: Session, settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
     """Make a role; nothing is done before its first round.
 
@@ -32,7 +31,7 @@ def open_role(
 
 
 def _open_custodian(
-    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+    session: Session, settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
     validator = settings.validator or session.address
     if not session.chain.staking.functions.is_actor(validator, session.address).call():
@@ -51,7 +50,7 @@ def _open_custodian(
 
 
 def _open_receiver(
-    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+    session: Session, settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
     from truthmark.bounty.flows.following import post_next_wave
 
@@ -62,7 +61,7 @@ def _open_receiver(
 
         return relay_of(session, settings).local_url
 
-    def follow_up(session: "Session", workspace: "Workspace") -> None:
+    def follow_up(session: Session, workspace: "Workspace") -> None:
         # It was agreed to with the first wave.
         post_next_wave(session, workspace, say=partial(notifier.notify, "wave"))
 
@@ -80,7 +79,7 @@ def _open_receiver(
 
 
 def _open_relay(
-    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+    session: Session, settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
     # FastAPI and SQLAlchemy take a second to import, and only relays need them.
     from truthmark.node.relay.opening import relay_of
@@ -96,7 +95,7 @@ def _open_relay(
 
 
 def _open_watch(
-    session: "Session", settings: NodeSettings, metrics: Metrics, notifier: Notifier
+    session: Session, settings: NodeSettings, metrics: Metrics, notifier: Notifier
 ) -> Role:
     from truthmark.bounty.relay_client import open_public_relay
     from truthmark.node.relay.opening import find_relays, relay_of
@@ -113,7 +112,7 @@ def _open_watch(
     )
 
 
-_ROLES: Mapping[RoleName, Callable[["Session", NodeSettings, Metrics, Notifier], Role]] = (
+_ROLES: Mapping[RoleName, Callable[[Session, NodeSettings, Metrics, Notifier], Role]] = (
     MappingProxyType(
         {
             "custodian": _open_custodian,

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from truthmark.errors import GasError, TransactionPendingError, TruthmarkError
 from truthmark.node.status import Metrics, Notifier
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
 
-def resume(session: "Session") -> None:
+def resume(session: Session) -> None:
     """Bring along what was sent before, by this process or one that was killed; wait for nothing.
 
     Raises:
@@ -48,7 +48,7 @@ class BountyRounds:
     """
 
     role: str
-    session: "Session"
+    session: Session
     metrics: Metrics
     notifier: Notifier
     gas_reserve: int

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final, cast
 
 from truthmark.market.entries import Version
 from truthmark.market.preview import OnAccept, Preview, look, published_of
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.node.job_pool import Job, JobPool
-    from truthmark.session import Session
 
 FRESH_SECONDS: Final = 60.0
 """For which a look counts whatever comes: else who publishes for ever keeps a node looking."""
@@ -36,7 +36,7 @@ class Samples:
         pool: Does what waits for storages.
     """
 
-    def __init__(self, session: "Session", pool: "JobPool") -> None:
+    def __init__(self, session: Session, pool: "JobPool") -> None:
         """Look at nothing yet."""
         self._session, self._pool = session, pool
 

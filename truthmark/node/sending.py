@@ -4,15 +4,12 @@
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from truthmark.errors import ChainError, RevertedError
 from truthmark.market.planned_call import PlannedCall
 from truthmark.node.rounds import resume
 from truthmark.node.status import Metrics, Notifier
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +33,7 @@ class Sender:
     """
 
     def __init__(
-        self, session: "Session", *, metrics: Metrics, notifier: Notifier, dry_run: bool
+        self, session: Session, *, metrics: Metrics, notifier: Notifier, dry_run: bool
     ) -> None:
         """Send nothing yet."""
         self.pending: set[str] = set()

@@ -21,11 +21,11 @@ from truthmark.market.records import (
     VersionStatus,
     bits,
 )
+from truthmark.session import Session
 from truthmark.types import Point
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 _OPEN = (PurchaseStatus.PAID, PurchaseStatus.DELIVERED)
 
@@ -116,7 +116,7 @@ class View:
     free_stake: int
     is_actor: bool
 
-    def __init__(self, session: "Session", validator: str) -> None:
+    def __init__(self, session: Session, validator: str) -> None:
         """Know nothing yet; `refresh` looks."""
         self.session = session
         self.validator = to_checksum_address(validator)  # as the index has it

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +24,7 @@ from truthmark.config.profile import (
 from truthmark.config.settings import DEVNET_PASSPHRASE, load_settings, save_settings
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
-from truthmark.session import is_devnet
+from truthmark.session import Session, Signer, is_devnet
 from truthmark.testing.anvil import MNEMONIC, AnvilProcess, start_anvil
 from truthmark.testing.custodians import (
     NodeProcess,
@@ -36,7 +37,6 @@ from truthmark.types import Progress
 
 if TYPE_CHECKING:
     from truthmark.market.entries import Version
-    from truthmark.session import Session
     from truthmark.testing.seeding import Seeded
 
 ROLES = (
@@ -192,7 +192,7 @@ class Devnet:
         return cls(folder, chain, profile, nodes, relay)
 
     @classmethod
-    def of(cls, session: "Session") -> Self | None:
+    def of(cls, session: Session) -> Self | None:
         """Return the running network of which a session's home is a role's; None for any other.
 
         A session that was pointed at another chain, whatever its home, belongs to none.
@@ -383,15 +383,13 @@ class Devnet:
             raise ConfigError(f"there is no role {role}; choose one of {', '.join(ROLES)}")
         return self.folder / role
 
-    def session(self, role: str, **settings: object) -> "Session":
+    def session(self, role: str, **settings: object) -> Session:
         """Return a session as a role.
 
         Args:
             role: One of `ROLES`.
             settings: Any of `truthmark.config.settings.Settings`.
         """
-        from truthmark.session import Session
-
         return Session(
             load_settings(self.home(role), **settings), ask_passphrase=lambda _: DEVNET_PASSPHRASE
         )
@@ -424,8 +422,6 @@ def role_address(role: str) -> str:
     Raises:
         ConfigError: There is no such role.
     """
-    from truthmark.session import Signer
-
     return Signer(role_key(role)).address
 
 
@@ -447,8 +443,6 @@ def role_key(role: str) -> bytes:
 
 def load_test_artifact(name: str) -> Any:
     """Return a compiled contract that only local networks use."""
-    from importlib import resources
-
     from truthmark.chain.abi import Artifact
 
     file = resources.files("truthmark.testing").joinpath("artifacts", f"{name}.json")
@@ -476,7 +470,6 @@ def _deploy(
     from truthmark.chain.deployment import JournalDeployer, Plan, Step, deploy
     from truthmark.chain.journal import Journal
     from truthmark.chain.plan import PROTOCOL
-    from truthmark.session import Signer
 
     base = ChainProfile(
         name="devnet",
@@ -543,7 +536,6 @@ def _deploy(
 def _fund(journal: Any, chain: Any, profile: ChainProfile, report: Any) -> None:
     """Give every role stake tokens and test money, once."""
     from truthmark.chain.abi import load_artifact
-    from truthmark.session import Signer
 
     token = chain.at(profile.stake_token, load_artifact("ProtocolToken"), "token")
     test_token = load_test_artifact("TestToken")

@@ -8,13 +8,11 @@ on what both say; so a server that lies here is found out.
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from truthmark.errors import ChainError, RevertedError
+from truthmark.session import Session
 from truthmark.web.rates import Rates
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +54,7 @@ class Forwarder:
         """Know nobody."""
         self.rates = rates or Rates(BURST, PER_SECOND)
 
-    def answer(self, session: "Session", body: bytes, address: str) -> Any:
+    def answer(self, session: Session, body: bytes, address: str) -> Any:
         """Return what is answered to a body, as JSON values.
 
         Args:
@@ -77,7 +75,7 @@ class Forwarder:
         return answers if isinstance(asked, list) else answers[0]
 
 
-def _answers(session: "Session", questions: list[Any]) -> list[dict[str, Any]]:
+def _answers(session: Session, questions: list[Any]) -> list[dict[str, Any]]:
     answers: list[dict[str, Any]] = [{} for _ in questions]
     wanted: list[tuple[int, tuple[str, list[Any]]]] = []
     for place, question in enumerate(questions):

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -17,11 +17,9 @@ from truthmark.bounty.terms import Terms
 from truthmark.chain.agreement import can_be_sure
 from truthmark.config.profile import DEVNET_CHAIN_ID, ChainProfile
 from truthmark.errors import BountyError, TruthmarkError
+from truthmark.session import Session
 from truthmark.web import assets
 from truthmark.web.forwarding import MAX_BODY, Forwarder
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _MAX_BOUNTY: Final = 2**63
 _HOST_COST: Final = 20.0
@@ -38,7 +36,7 @@ class PageHost:
         forwarder: Answers questions about the chain.
     """
 
-    session: Callable[[], "Session"]
+    session: Callable[[], Session]
     relays: Callable[[int], Sequence[str]]
     forwarder: Forwarder = field(default_factory=Forwarder)
 
@@ -113,7 +111,7 @@ def _who(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-def relays_of(session: "Session", bounty_id: int) -> list[str]:
+def relays_of(session: Session, bounty_id: int) -> list[str]:
     """Return the relays that a bounty's document names, where storage has it.
 
     Raises:

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import re
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -305,8 +306,6 @@ def _huge(folder: Path) -> Path:
     path = save(folder / "b.png", Image.new("L", (1, 1)))
     data = bytearray(path.read_bytes())
     data[16:24] = (100_000).to_bytes(4, "big") * 2
-    import zlib
-
     data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
     path.write_bytes(data)
     return path

@@ -3,6 +3,8 @@
 
 import io
 import os
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,9 +173,6 @@ def test_screen__no_terminal__says_what_to_do(path: Path) -> None:
 def test_screen__ctrl_c__leaves_the_terminal_as_it_was(
     monkeypatch: pytest.MonkeyPatch, path: Path
 ) -> None:
-    import sys
-    import termios
-
     def load(number: int) -> Item:
         raise KeyboardInterrupt
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the command line prints, and what it reads: text of others, times, answers."""
 
+import io
 import json
 import unicodedata
 
@@ -73,8 +74,6 @@ def test_duration_type__garbage__is_refused(text: str) -> None:
 
 
 def test_ask__nobody_there__says_what_to_add(monkeypatch: pytest.MonkeyPatch) -> None:
-    import io
-
     monkeypatch.setattr("sys.stdin", io.StringIO("Yes\nno\n"))
     assert output.ask("sure?", yes=False)
     assert not output.ask("sure?", yes=False)

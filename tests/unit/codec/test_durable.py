@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What has its final name is on disk before."""
 
+import ctypes
 import errno
 import os
 from collections.abc import Callable
@@ -74,8 +75,6 @@ def test_new_folder__barrier_fails__leaves_nothing(
             return 0
 
         def syncfs(self, _: int) -> int:
-            import ctypes
-
             ctypes.set_errno(errno.EIO)
             return -1
 

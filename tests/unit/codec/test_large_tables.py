@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.utils.containers import S, pack, reopened
+from truthmark.codec import Limits, open_container
 from truthmark.codec import estimate as estimating
-from truthmark.codec import open_container
 from truthmark.codec import tables as reading
 from truthmark.errors import CodecError, ConfigError, LimitError
 
@@ -175,8 +175,6 @@ def test_read_bytes__of_a_table__is_refused(tall: tuple[pa.Table, Any]) -> None:
 
 
 def test_to_table__limits_lower_than_a_segment__is_refused(tmp_path: Path) -> None:
-    from truthmark.codec import Limits
-
     _, cek = pack(tall_table(), tmp_path / "packed")
     with (
         open_container(

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import csv
 
-from tests.utils.containers import P, S, pack, reopened
+from tests.utils.containers import Draft, P, S, pack, reopened
 from truthmark.codec import CardPolicy, extract, open_container
 from truthmark.errors import CodecError, ConfigError
 
@@ -342,8 +342,6 @@ def test_card__samples__are_short_json(tmp_path: Path) -> None:
 
 
 def test_open_container__shards_from_elsewhere__needs_the_manifest(tmp_path: Path) -> None:
-    from tests.utils.containers import Draft
-
     forged = Draft().forge()
     with pytest.raises(ConfigError, match="manifest"):
         open_container(forged.source, cek=forged.cek)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.utils.containers import PUBLIC_KEY, pack
 from truthmark.cid import raw_cid
-from truthmark.codec import CardPolicy, Previous, open_container, verify
+from truthmark.codec import CardPolicy, Previous, open_container, packer, verify
 from truthmark.codec.files_table import BYTES, TABLE, Entry
 from truthmark.codec.fine_cuts import FineCutter
 from truthmark.codec.outlook import foresee
@@ -158,8 +158,6 @@ def test_pack__rows_of_megabytes__takes_shards_that_hold_them(tmp_path: Path) ->
 
 def pack_the_same(folder: Path, processes: int) -> bytes:
     """Pack three columns with a key that is always the same; return the manifest."""
-    from truthmark.codec import packer
-
     packer._used.clear()  # the same key on purpose: only the bytes are compared
     packed = packer.pack(
         integers(100_000, 3),

@@ -2,6 +2,7 @@
 """docs/format.md, the independent script and the package say the same."""
 
 import base64
+import io
 import json
 import re
 import subprocess
@@ -84,8 +85,6 @@ def test_tree__vectors__agree(vectors: Any) -> None:
 
 
 def test_cid__vectors__agree(vectors: Any) -> None:
-    import io
-
     for size, expected in vectors["cids"]["of_bytes"].items():
         assert str(cid_of_stream(io.BytesIO(bytes(int(size))))) == expected
     leaf = sha256(b"leaf")

@@ -263,8 +263,6 @@ def test_offered__random_history__equals_a_plain_reading(offline: OfflineMarket)
 
 
 def _terms(listing: int, number: int) -> Terms:
-    from tests.utils.offline_market import make_terms
-
     return make_terms(1_000 * listing + number)
 
 

@@ -3,6 +3,7 @@
 
 import json
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.utils.drafts import scalar
 from tests.utils.offline_market import EURO, OfflineMarket, address, kept, listed, make_terms
 from truthmark.cid import CID, raw_cid
 from truthmark.codec import Manifest, pack, read_manifest
-from truthmark.errors import ConfigError
+from truthmark.errors import CodecError, ConfigError, StorageError
 from truthmark.hashing import sha256
 from truthmark.keys.curve import multiply
 from truthmark.market.catalogue import Catalogue
@@ -90,8 +91,6 @@ class CardMarket:
 
 
 def _with(manifest: Manifest, **changes: Any) -> Manifest:
-    from dataclasses import replace
-
     return replace(manifest, **changes)
 
 
@@ -254,8 +253,6 @@ def test_search__hostile_listings__are_left_out_and_harm_nobody(card_market: Car
 
 @pytest.mark.parametrize("case", CASES)
 def test_card__hostile_listing__is_refused_in_one_line(card_market: CardMarket, case: str) -> None:
-    from truthmark.errors import CodecError, StorageError
-
     cards_nobody_can_read(card_market)[case]()
     with pytest.raises((CodecError, StorageError)) as caught:
         truthmark.card("1", session=card_market.session)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.utils.drafts import draft_listing, draft_purchase, make_content, word_of
+from tests.utils.drafts import Place, draft_listing, draft_purchase, make_content, word_of
 from tests.utils.offline_market import address, make_terms
 from truthmark.chain.abi import load_artifact
 from truthmark.chain.contracts import Contract
@@ -34,8 +34,6 @@ def arguments(planned: verdicts.PlannedCall) -> list[Any]:
 
 def sold(**changes: Any) -> tuple[Version, Epoch, Any]:
     """Return a version, an epoch and a purchase, as a catalogue would."""
-    from tests.utils.drafts import Place
-
     place = Place(1, address(1), address(2))
     listing = draft_listing(
         place,

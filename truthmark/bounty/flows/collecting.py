@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from truthmark.bounty import reader
 from truthmark.bounty.annotations import SKIPPED
@@ -22,10 +22,8 @@ from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import TypedData, sign
+from truthmark.session import Session
 from truthmark.waiting import Deadline
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 SignTyped = Callable[[TypedData], bytes]
 
@@ -84,7 +82,7 @@ class Collector:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         workspace: Workspace,
         secrets: RequesterSecrets,
         relays: Sequence[RelayClient],
@@ -315,7 +313,7 @@ def acknowledgement_for(record: Record, workspace: Workspace, worker: int) -> by
     return signature
 
 
-def receiver_of(session: "Session", secrets: RequesterSecrets, receiver: str) -> SignTyped | None:
+def receiver_of(session: Session, secrets: RequesterSecrets, receiver: str) -> SignTyped | None:
     """Return what signs as the receiver of the terms; None where its key is not here.
 
     Args:

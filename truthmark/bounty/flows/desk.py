@@ -3,7 +3,7 @@
 
 import secrets
 from collections import Counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
@@ -19,11 +19,8 @@ from truthmark.config.units import to_checksum_address
 from truthmark.errors import BountyError, RelayError, RelayUnavailableError, TruthmarkError
 from truthmark.keys.abi_hash import address_bytes, word
 from truthmark.keys.curve import N, address_of, multiply
-from truthmark.session import is_devnet, private_networks
+from truthmark.session import Session, is_devnet, private_networks
 from truthmark.types import Bar, Say, no_bar, quiet
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 KEY_KIND: Final = "labeler-key"
 
@@ -50,7 +47,7 @@ class Desk:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         bounty_id: int,
         *,
         relay: str | None = None,

@@ -14,11 +14,11 @@ from truthmark.bounty.labeling_folder import LabelingFolder
 from truthmark.bounty.roster import ROW_BYTES
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
 from truthmark.storage.read_once import RETRY_SECONDS, ReadOnce
 
 if TYPE_CHECKING:
     from truthmark.index.database import EventRow
-    from truthmark.session import Session
     from truthmark.waiting import Deadline
 
 
@@ -35,7 +35,7 @@ class Rosters(ReadOnce["EventRow", Rows]):
     kind = Rows  # that none can be read may be an endpoint's fault, so it is tried again
 
     @classmethod
-    def of(cls, session: "Session", *, retry_seconds: float = RETRY_SECONDS) -> Self:
+    def of(cls, session: Session, *, retry_seconds: float = RETRY_SECONDS) -> Self:
         """Return those of a session, which all that use it share.
 
         Args:
@@ -67,7 +67,7 @@ class Parts:
     pending: int
 
 
-def parts_of(session: "Session", account: str, deadline: "Deadline") -> Parts:
+def parts_of(session: Session, account: str, deadline: "Deadline") -> Parts:
     """Return the bounties in which an account is enrolled, or which this home has joined.
 
     Args:

@@ -8,7 +8,7 @@ before. Labels of all waves together are `waves.join_waves`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, PriceError, RelayError
 from truthmark.labels.scoring import Ints
+from truthmark.session import Session
 from truthmark.types import Bar, Say, no_bar, quiet
 
 _FEES: Final = (
@@ -34,9 +35,6 @@ _FEES: Final = (
 )
 _MAX_FEE_GROWTH: Final = 4
 """Gas that costs so many times more is nothing unheard of."""
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class Followed:
 
 
 def job_of(
-    session: "Session", bounty_id: int, *, last: Brought | None = None, bar: Bar = no_bar
+    session: Session, bounty_id: int, *, last: Brought | None = None, bar: Bar = no_bar
 ) -> Followed:
     """Return the job that a bounty is of, up to and with that bounty.
 
@@ -109,7 +107,7 @@ def job_of(
 
 
 def follow_up(
-    session: "Session",
+    session: Session,
     bounty_id: int,
     *,
     agree: Agree,
@@ -201,7 +199,7 @@ def follow_up(
     )
 
 
-def next_wave(session: "Session", workspace: Workspace) -> tuple[int, int] | None:
+def next_wave(session: Session, workspace: Workspace) -> tuple[int, int] | None:
     """Return how many labels an item the next wave has, and how many waves are left with it.
 
     None where no wave follows, or it was posted already.
@@ -226,7 +224,7 @@ def next_wave(session: "Session", workspace: Workspace) -> tuple[int, int] | Non
 
 
 def post_next_wave(
-    session: "Session", workspace: Workspace, *, say: Say = quiet, bar: Bar = no_bar
+    session: Session, workspace: Workspace, *, say: Say = quiet, bar: Bar = no_bar
 ) -> Posted | None:
     """Post the wave that follows a bounty, as was agreed to when its first was posted.
 
@@ -264,7 +262,7 @@ def post_next_wave(
         return None
 
 
-def _is_as_agreed(session: "Session", last: Workspace, terms: Terms) -> bool:
+def _is_as_agreed(session: Session, last: Workspace, terms: Terms) -> bool:
     """Refuse fees far above those of the wave before: nobody sees them who could say no.
 
     A relay says what it wants, and an endpoint what gas costs.
@@ -328,5 +326,5 @@ def _draft_job(workspace: Workspace) -> dict[str, Any] | None:
     return job if isinstance(job, dict) else None
 
 
-def _workspace(session: "Session", bounty_id: int) -> Workspace:
+def _workspace(session: Session, bounty_id: int) -> Workspace:
     return Workspace.find(session.home, BountyClient(session).ref(bounty_id))

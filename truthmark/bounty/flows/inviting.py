@@ -5,19 +5,16 @@ The folder of the bounty says who may join; `bounty run` tells the relay of each
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.team import new_code, parse_team
 from truthmark.bounty.workspace import Guest, Workspace
 from truthmark.errors import BountyError
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 
-def invite(session: "Session", bounty_id: int, text: str) -> Guest:
+def invite(session: Session, bounty_id: int, text: str) -> Guest:
     """Invite one more, for a place that is free.
 
     Args:
@@ -42,7 +39,7 @@ def invite(session: "Session", bounty_id: int, text: str) -> Guest:
         return new
 
 
-def revoke(session: "Session", bounty_id: int, name: str) -> None:
+def revoke(session: Session, bounty_id: int, name: str) -> None:
     """Take an invitation back; who is enrolled already stays.
 
     Args:
@@ -65,7 +62,7 @@ def revoke(session: "Session", bounty_id: int, name: str) -> None:
         workspace.save_guests(left, workspace.webhooks)
 
 
-def invite_again(session: "Session", bounty_id: int, name: str) -> Guest:
+def invite_again(session: Session, bounty_id: int, name: str) -> Guest:
     """Make a new code for somebody, such as who lost theirs; the old one counts no more.
 
     Args:
@@ -86,7 +83,7 @@ def invite_again(session: "Session", bounty_id: int, name: str) -> Guest:
         return new
 
 
-def _open(session: "Session", bounty_id: int) -> Workspace:
+def _open(session: Session, bounty_id: int) -> Workspace:
     client = BountyClient(session)
     workspace = Workspace.find(session.home, client.ref(bounty_id))
     if client.read(bounty_id).status is not Status.OPEN:
@@ -94,7 +91,7 @@ def _open(session: "Session", bounty_id: int) -> Workspace:
     return workspace
 
 
-def _find(session: "Session", bounty_id: int, name: str) -> tuple[Workspace, Guest]:
+def _find(session: Session, bounty_id: int, name: str) -> tuple[Workspace, Guest]:
     workspace = _open(session, bounty_id)
     for guest in workspace.guests:
         if guest.name == name:

@@ -4,16 +4,14 @@
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty.document import Document
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME, Items, manifest_bytes
 from truthmark.errors import BountyError, IntegrityError, LimitError, MalformedError, TruthmarkError
+from truthmark.session import Session
 from truthmark.types import Bar, no_bar
 from truthmark.waiting import Deadline
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 CHECK_SECONDS: Final = 600.0
 
@@ -33,7 +31,7 @@ class ItemsCheck:
     unchecked: str = ""
 
 
-def check_items(session: "Session", document: Document | None, *, bar: Bar = no_bar) -> ItemsCheck:
+def check_items(session: Session, document: Document | None, *, bar: Bar = no_bar) -> ItemsCheck:
     """Read list and items from the storage by the CIDs of a document, and hold all together.
 
     Args:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from truthmark.bounty import labeler, messages
 from truthmark.bounty.answer_log import AnswerLog
@@ -45,11 +45,9 @@ from truthmark.errors import (
 )
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.keys.typed import sign
+from truthmark.session import Session
 from truthmark.text import clean, format_time
 from truthmark.types import Bar, Say, no_bar, quiet
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _RESERVE_SECONDS: Final = 30
 _RESERVE_BLOCKS: Final = 10
@@ -114,7 +112,7 @@ class Labeling:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         bounty_id: int,
         *,
         relay: str | None = None,

@@ -2,7 +2,6 @@
 """A bounty given to the relay that its terms name: who may join, and all that labelers fetch."""
 
 import time
-from typing import TYPE_CHECKING
 
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME
 from truthmark.bounty.relay_client import RelayClient
@@ -11,10 +10,8 @@ from truthmark.bounty.secrets import RequesterSecrets, find_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
 from truthmark.types import Bar, no_bar
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 
 def offer_of(workspace: Workspace, secrets: RequesterSecrets, number: int = 0) -> Offer:
@@ -51,7 +48,7 @@ def has_to_offer(workspace: Workspace, secrets: RequesterSecrets, url: str) -> b
 
 
 def offer_to(
-    relay: RelayClient, session: "Session", workspace: Workspace, *, bar: Bar = no_bar
+    relay: RelayClient, session: Session, workspace: Workspace, *, bar: Bar = no_bar
 ) -> None:
     """Tell a relay to serve a bounty, and bring what it lacks; the same again changes nothing.
 

@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from truthmark.bounty import labeler
 from truthmark.bounty.client import BountyClient
@@ -17,10 +17,7 @@ from truthmark.chain.replies import hex_bytes, hex_int
 from truthmark.errors import BountyError, ChainError, StorageError
 from truthmark.hashing import keccak256
 from truthmark.keys.abi_hash import word
-from truthmark.session import is_devnet
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session, is_devnet
 
 USUAL_SKILL: Final = 0.85
 """How often a careful labeler is right, where nothing better is known of them."""
@@ -29,7 +26,7 @@ _DRAWS: Final = 200  # where many are listed
 _ADMITS: Final = keccak256(b"admits(uint256,address)")[:4]
 
 
-def find_document(session: "Session", terms: Terms) -> Document | None:
+def find_document(session: Session, terms: Terms) -> Document | None:
     """Return the document of terms from the configured storage, or None where it is not to be had.
 
     Args:
@@ -128,9 +125,7 @@ def usual_pay(terms: Terms, seconds_per_item: float | None) -> int | None:
     return int(terms.price * share * 3_600 / seconds_per_item)
 
 
-def doubts(
-    session: "Session", offer: Offer, *, seats: int, worth: float | None = None
-) -> list[str]:
+def doubts(session: Session, offer: Offer, *, seats: int, worth: float | None = None) -> list[str]:
     """Return what speaks against labeling, a line each; who is not told otherwise does not label.
 
     Args:
@@ -162,7 +157,7 @@ def doubts(
     return found
 
 
-def own_gas(session: "Session", record: Record, seats: int) -> str:
+def own_gas(session: Session, record: Record, seats: int) -> str:
     """Return in a sentence whether the account can pay for what a labeler may have to send.
 
     Usually nobody has to: relay, requester and watch nodes send it. Where they fail, who labels
@@ -199,7 +194,7 @@ def own_gas(session: "Session", record: Record, seats: int) -> str:
     return f"{what}, and {account} can pay that: it has {native(held)}"
 
 
-def _unpriced(session: "Session", record: Record, seats: int, gas_price: int) -> list[str]:
+def _unpriced(session: Session, record: Record, seats: int, gas_price: int) -> list[str]:
     """Say what gas costs and what is paid for it, where nobody said what the token is worth."""
     show, native = session.profile.amount, session.profile.native
     terms = record.terms

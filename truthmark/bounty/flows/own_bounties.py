@@ -4,7 +4,6 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
 from truthmark.bounty.flows.running import is_done
@@ -12,13 +11,11 @@ from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, KeysError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
 from truthmark.text import clean
 
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
-
-def own_bounties(session: "Session") -> Iterator[tuple[int, Workspace]]:
+def own_bounties(session: Session) -> Iterator[tuple[int, Workspace]]:
     """Yield number and folder of each bounty of the session's account; damaged ones are left out.
 
     Raises:
@@ -36,7 +33,7 @@ def own_bounties(session: "Session") -> Iterator[tuple[int, Workspace]]:
             yield number, workspace
 
 
-def bounties_to_run(session: "Session", named: str | None) -> list[tuple[int, Workspace]]:
+def bounties_to_run(session: Session, named: str | None) -> list[tuple[int, Workspace]]:
     """Return number and folder of the bounties that are left to run.
 
     Args:
@@ -66,7 +63,7 @@ def bounties_to_run(session: "Session", named: str | None) -> list[tuple[int, Wo
     return found
 
 
-def find_over(session: "Session", named: str) -> str:
+def find_over(session: Session, named: str) -> str:
     """Return how a bounty ended, in words, if nothing of it is left to do; else "".
 
     Args:
@@ -89,7 +86,7 @@ def find_over(session: "Session", named: str) -> str:
     )
 
 
-def in_home(session: "Session", workspace: Workspace) -> Workspace:
+def in_home(session: Session, workspace: Workspace) -> Workspace:
     """Return a workspace if it is one, and this home's.
 
     Args:
@@ -107,13 +104,13 @@ def in_home(session: "Session", workspace: Workspace) -> Workspace:
     return workspace
 
 
-def _named(session: "Session", named: str) -> Workspace:
+def _named(session: Session, named: str) -> Workspace:
     """Return the folder of a bounty that was named by its number, or by its folder."""
     if named.isdecimal():
         return Workspace.find(session.home, BountyRef(*_place(session), int(named)))
     return in_home(session, Workspace(Path(named).expanduser().absolute()))
 
 
-def _place(session: "Session") -> tuple[int, str]:
+def _place(session: Session) -> tuple[int, str]:
     """Return chain and board of the bounties that this session reaches."""
     return session.profile.chain_id, getattr(session.chain, reader.BOARD).address

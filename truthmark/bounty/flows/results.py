@@ -4,7 +4,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty import reader, verify
 from truthmark.bounty.client import BountyClient
@@ -24,10 +24,8 @@ from truthmark.bounty.workspace import Workspace
 from truthmark.config.files import write_atomically
 from truthmark.errors import BountyError, TruthmarkError
 from truthmark.keys.curve import multiply
+from truthmark.session import Session
 from truthmark.types import Bar, no_bar
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 RESULT_NAME: Final = "result.json"
 
@@ -58,7 +56,7 @@ class Brought:
         return [entry.name for entry in self.document.classes]
 
 
-def collect_result(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> Brought:
+def collect_result(session: Session, bounty_id: int, *, bar: Bar = no_bar) -> Brought:
     """Return what a bounty of this requester brought so far.
 
     Args:
@@ -102,7 +100,7 @@ def collect_result(session: "Session", bounty_id: int, *, bar: Bar = no_bar) -> 
     return Brought(workspace, document, result, finding, tables, warnings)
 
 
-def check_without_result(session: "Session", bounty_id: int) -> tuple[Record, Finding]:
+def check_without_result(session: Session, bounty_id: int) -> tuple[Record, Finding]:
     """Check a bounty of which there is no result file: gold, verdict, millionths and payouts.
 
     Args:
@@ -121,7 +119,7 @@ def check_without_result(session: "Session", bounty_id: int) -> tuple[Record, Fi
     return record, client.verify(Result(record))
 
 
-def find_document(session: "Session", record: Record) -> Document | None:
+def find_document(session: Session, record: Record) -> Document | None:
     """Return the document of a bounty from storage, or None; held against the terms.
 
     Args:
@@ -187,7 +185,7 @@ def _notes(files: dict[int, LabelFile], secrets: RequesterSecrets) -> dict[int, 
     return found
 
 
-def labeled_of(session: "Session", brought: Brought) -> Labeled:
+def labeled_of(session: Session, brought: Brought) -> Labeled:
     """Return a result with what was labeled, to export it.
 
     Args:
@@ -212,7 +210,7 @@ def labeled_of(session: "Session", brought: Brought) -> Labeled:
 
 
 def save_result(
-    session: "Session", brought: Brought, folder: Path, formats: Sequence[str] = ()
+    session: Session, brought: Brought, folder: Path, formats: Sequence[str] = ()
 ) -> list[Path]:
     """Write the result file, with which anyone can check it, and tables.
 

@@ -7,14 +7,12 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 from truthmark.bounty.workspace import Workspace
 from truthmark.config.files import open_lock
 from truthmark.errors import BountyError
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 _ALL: Final = "all"
 _PATIENCE: Final = 1.0
@@ -22,7 +20,7 @@ _PATIENCE: Final = 1.0
 
 
 @contextlib.contextmanager
-def run_lock(session: "Session", numbers: Iterable[int], *, is_all: bool) -> Iterator[None]:
+def run_lock(session: Session, numbers: Iterable[int], *, is_all: bool) -> Iterator[None]:
     """Keep others from running these bounties meanwhile.
 
     Args:
@@ -49,7 +47,7 @@ def run_lock(session: "Session", numbers: Iterable[int], *, is_all: bool) -> Ite
         yield
 
 
-def is_running(session: "Session", workspace: Workspace) -> bool:
+def is_running(session: Session, workspace: Workspace) -> bool:
     """Return whether a process runs a bounty, or the one of which it is a later wave.
 
     Args:
@@ -69,7 +67,7 @@ def is_running(session: "Session", workspace: Workspace) -> bool:
     return any(_is_held(_path(session, name)) for name in names)
 
 
-def running_pid(session: "Session", number: int) -> int | None:
+def running_pid(session: Session, number: int) -> int | None:
     """Return which process runs a bounty by its own name; None where none does.
 
     Args:
@@ -108,5 +106,5 @@ def _try(lock: IO[str], how: int, patience: float) -> bool:
         time.sleep(0.05)
 
 
-def _path(session: "Session", name: str) -> Path:
+def _path(session: Session, name: str) -> Path:
     return session.home / "locks" / f"{session.profile.chain_id}-bounty-run-{name}"

@@ -11,7 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
@@ -32,10 +32,8 @@ from truthmark.bounty.view import BountyView, Seen
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError, RevertedError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
 from truthmark.text import format_time, plural
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +95,7 @@ class RequesterRun:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         workspace: Workspace,
         *,
         relays: Sequence[str] | None = None,

@@ -9,17 +9,17 @@ from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
 from truthmark.errors import BountyError, MalformedReplyError, RevertedError
 from truthmark.keys.abi_hash import address_bytes
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.contracts import Call
-    from truthmark.session import Session
 
 FORMAT: Final = "truthmark/proof/1"
 MAX_BYTES: Final = 256 << 10
 _NO_PROOF: Final = "this file holds no proof that a label page saved; ask for it again"
 
 
-def send_proof(session: "Session", data: bytes) -> Record:
+def send_proof(session: Session, data: bytes) -> Record:
     """Send a proof, and return the bounty as it was before.
 
     The file is a stranger's. It can make nothing but one of the four proofs of this profile's own

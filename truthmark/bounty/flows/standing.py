@@ -3,7 +3,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from truthmark.bounty import reader
 from truthmark.bounty.client import BountyClient
@@ -17,9 +16,7 @@ from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
 from truthmark.keys.abi_hash import address_bytes
 from truthmark.labels.scoring import ONE
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +86,7 @@ class Standing:
 
 
 def standing_of(
-    session: "Session", bounty_id: int, accounts: Collection[str] | None = None
+    session: Session, bounty_id: int, accounts: Collection[str] | None = None
 ) -> Standing:
     """Return how a bounty stands at the newest block.
 
@@ -212,7 +209,7 @@ def _title(record: Record, workspace: Workspace | None, folder: LabelingFolder) 
     return "" if document is None else document.title
 
 
-def _workspace(session: "Session", record: Record) -> Workspace | None:
+def _workspace(session: Session, record: Record) -> Workspace | None:
     try:
         return Workspace.find(session.home, record.ref)
     except BountyError:

@@ -4,7 +4,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
 from truthmark.errors import MarketError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
@@ -15,16 +15,14 @@ from truthmark.market.preview import PreviewState
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement, inspected
 from truthmark.market.verdicts import split_price
+from truthmark.session import Session
 from truthmark.types import Say, quiet
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _MARGIN_BLOCKS: Final = 5
 """Nothing is delivered so close to its deadline."""
 
 
-def own_versions(session: "Session", dataset: str | None) -> list[Version]:
+def own_versions(session: Session, dataset: str | None) -> list[Version]:
     """Return the versions that this account sells; of one listing if named.
 
     Raises:
@@ -50,7 +48,7 @@ def income(version: Version, purchases: Sequence[Purchase]) -> int:
     )
 
 
-def deliver_due(session: "Session", version: Version, tell: Say = quiet) -> tuple[int, int]:
+def deliver_due(session: Session, version: Version, tell: Say = quiet) -> tuple[int, int]:
     """Deliver what can be delivered of a version that its seller delivers alone.
 
     Args:
@@ -90,7 +88,7 @@ def deliver_due(session: "Session", version: Version, tell: Say = quiet) -> tupl
 
 
 def settle_due(
-    session: "Session", versions: Sequence[Version], now: int, tell: Say = quiet
+    session: Session, versions: Sequence[Version], now: int, tell: Say = quiet
 ) -> list[tuple[Version, Purchase]]:
     """Settle the sales of versions whose inspection is over, and return them.
 
@@ -115,7 +113,7 @@ def settle_due(
     return done
 
 
-def follow(session: "Session", dataset: str | None, *, tell: Say, say: Say) -> NoReturn:
+def follow(session: Session, dataset: str | None, *, tell: Say, say: Say) -> NoReturn:
     """Deliver and settle for ever; no failure ends it, nor keeps one version from another.
 
     Args:
@@ -144,7 +142,7 @@ def follow(session: "Session", dataset: str | None, *, tell: Say, say: Say) -> N
         time.sleep(session.profile.poll_seconds)
 
 
-def _open_due(session: "Session", version: Version, opened: set[bytes], say: Say) -> None:
+def _open_due(session: Session, version: Version, opened: set[bytes], say: Say) -> None:
     """Open what chance has picked by now of a version, once; `opened` keeps which are done."""
     if version.terms_id in opened or version.status is not VersionStatus.OPEN:
         return

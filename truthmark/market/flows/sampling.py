@@ -24,13 +24,12 @@ from truthmark.market.preview.strata import (
 )
 from truthmark.market.publishing import Publisher
 from truthmark.market.seller_secret import seller_cek
-from truthmark.session import is_devnet
+from truthmark.session import Session, is_devnet
 from truthmark.text import format_duration, plural
 from truthmark.types import Bar, Say, no_bar, quiet
 
 if TYPE_CHECKING:
     from truthmark.market.entries import Version
-    from truthmark.session import Session
 
 AgreeUnsampled = Callable[[Preview], bool]
 """Asked before data is taken of which too little was seen; a no ends the flow."""
@@ -42,7 +41,7 @@ def nobody(found: Preview) -> bool:
 
 
 def require_seen(
-    session: "Session",
+    session: Session,
     version: "Version",
     *,
     blind: bool = False,
@@ -96,7 +95,7 @@ def require_seen(
 
 
 def open_sample(
-    session: "Session",
+    session: Session,
     version: "Version",
     folder: Path | None = None,
     *,
@@ -159,7 +158,7 @@ def asks_for_sample(folder: Path) -> bool:
     return _asked(folder) is not None
 
 
-def will_be_shown(session: "Session", folder: Path) -> bool:
+def will_be_shown(session: Session, folder: Path) -> bool:
     """Whether a packed folder is sampled well enough for every custodian, if its seller opens it.
 
     Raises:
@@ -187,7 +186,7 @@ def _asked(folder: Path) -> PreviewAsked | None:
 
 
 def wait_for_chance(
-    session: "Session", version: "Version", *, say: Say = quiet, bar: Bar = no_bar
+    session: Session, version: "Version", *, say: Say = quiet, bar: Bar = no_bar
 ) -> Beacon:
     """Wait until the block whose word picks the sample is final; on most chains some minutes.
 
@@ -213,7 +212,7 @@ def wait_for_chance(
     return beacon
 
 
-def _let_pass(session: "Session") -> None:
+def _let_pass(session: Session) -> None:
     """Wait a moment; a chain of development on which nothing happens gets a block."""
     before = session.chain.block().number
     time.sleep(session.profile.poll_seconds)
@@ -221,7 +220,7 @@ def _let_pass(session: "Session") -> None:
         _wake(session)
 
 
-def _wake(session: "Session") -> None:
+def _wake(session: Session) -> None:
     """Let a chain of development go on, on which nothing may happen by itself."""
     if is_devnet(session.settings):
         session.chain.rpc.call("evm_mine")

@@ -6,8 +6,6 @@ looked hours ago. So it is asked whether any keys came since; only then everythi
 more.
 """
 
-from typing import TYPE_CHECKING
-
 from truthmark.errors import NotForSaleError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
@@ -15,12 +13,10 @@ from truthmark.market.preview.looking import look
 from truthmark.market.preview.public import published_of
 from truthmark.market.preview.remembered import Remembered
 from truthmark.market.preview.states import RULES, OnGet, PreviewState
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 
-def has_news(session: "Session", version: Version) -> bool:
+def has_news(session: Session, version: Version) -> bool:
     """Whether keys were published since this computer last looked; `sync` the catalogue before.
 
     What was never looked at has none.
@@ -29,7 +25,7 @@ def has_news(session: "Session", version: Version) -> bool:
     return seen is not None and seen != published_of(session, version)
 
 
-def require_still(session: "Session", version: Version, agreed: PreviewState | None = None) -> None:
+def require_still(session: Session, version: Version, agreed: PreviewState | None = None) -> None:
     """Refuse to pay for what stands worse than when it was agreed to buy it.
 
     Each time it is called: also where another look, perhaps of another process, has seen the news.

@@ -2,7 +2,6 @@
 """What must stay of older versions, so that all clients see what a newer one takes over."""
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from truthmark.cid import CID, raw_cid
 from truthmark.errors import MarketError
@@ -13,13 +12,11 @@ from truthmark.market.preview.opening import EndError
 from truthmark.market.preview.public import Public, read_public
 from truthmark.market.preview.sampling import prepare
 from truthmark.market.preview.states import PreviewState
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 
 def blocks_of_older(
-    session: "Session", version: Version, *, most: float = MAX_DOWNLOAD_BEFORE
+    session: Session, version: Version, *, most: float = MAX_DOWNLOAD_BEFORE
 ) -> list[CID]:
     """Return what must stay of older versions for one that takes over from them.
 
@@ -68,7 +65,7 @@ def blocks_of_older(
     return list(found)
 
 
-def _exempting(session: "Session", public: Public, allowance: Allowance) -> list[Version]:
+def _exempting(session: Session, public: Public, allowance: Allowance) -> list[Version]:
     """Return the older versions that exempt something of a newer one; see `names_taken`."""
     if public.asked is None or not public.asked.previous:
         return []
@@ -82,7 +79,7 @@ def _exempting(session: "Session", public: Public, allowance: Allowance) -> list
     return [version for version, it in shown if it is not None and it.block <= listed]
 
 
-def _drawn_shards(session: "Session", public: Public, allowance: Allowance) -> list[int]:
+def _drawn_shards(session: Session, public: Public, allowance: Allowance) -> list[int]:
     """Return the shards that the sample of a version opened."""
     beacon = read_seed(session, public.version)
     if public.asked is None or beacon.seed is None:

@@ -8,7 +8,7 @@ follows from hashes.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from truthmark.codec.sampling import PreviewAsked
 from truthmark.errors import UnableError
@@ -27,15 +27,13 @@ from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.sampling import Sample, open_sample, prepare
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.records import PurchaseStatus
+from truthmark.session import Session
 from truthmark.text import plural
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _DESCRIBED = (PreviewState.SHOWN, PreviewState.SMALL, PreviewState.PARTIAL)
 
 
-def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
+def look(session: Session, version: Version, *, max_download: int = MAX_DOWNLOAD) -> Preview:
     """Look at the sample of a version; costs nothing and needs no wallet.
 
     Args:
@@ -66,14 +64,14 @@ def look(session: "Session", version: Version, *, max_download: int = MAX_DOWNLO
 
 
 def remembered_states(
-    session: "Session", terms_ids: Sequence[bytes]
+    session: Session, terms_ids: Sequence[bytes]
 ) -> dict[bytes, tuple[PreviewState, str]]:
     """Return how versions stood at the last look of this computer, and why; asks nobody."""
     return Remembered.of(session).stands(terms_ids)
 
 
 def names_taken(
-    session: "Session",
+    session: Session,
     public: Public,
     listed: int,
     allowance: Allowance,
@@ -112,7 +110,7 @@ def names_taken(
 
 
 def _shown_by(
-    session: "Session", version: Version, allowance: Allowance, *, must_know: bool
+    session: Session, version: Version, allowance: Allowance, *, must_know: bool
 ) -> Shown | None:
     """Return what the draws of an older version could meet, if it is SHOWN."""
     allowance.spend(0)
@@ -128,7 +126,7 @@ def _shown_by(
     return None
 
 
-def read_seed(session: "Session", version: Version) -> Beacon:
+def read_seed(session: Session, version: Version) -> Beacon:
     """Return what chance says of a version, if it has spoken; see `read_beacon`."""
     return read_beacon(session.chain, Catalogue.of(session).index, version)
 
@@ -138,7 +136,7 @@ class _Look:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         version: Version,
         max_download: int,
         allowance: Allowance | None = None,
@@ -338,7 +336,7 @@ def contradictions(
     ]
 
 
-def _readers(session: "Session", version: Version) -> Collection[str]:
+def _readers(session: Session, version: Version) -> Collection[str]:
     """Return who has bought a version and was not refunded, in lower case."""
     return {
         purchase.receipt.buyer.lower()

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.codec.sampling import PreviewAsked
 from truthmark.errors import MarketError
@@ -13,10 +13,8 @@ from truthmark.market.preview.opening import EndError, Patience
 from truthmark.market.preview.public import Heading, read_heading
 from truthmark.market.preview.remembered import Remembered, Shown
 from truthmark.market.preview.states import PreviewState
+from truthmark.session import Session
 from truthmark.text import format_size
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 MAX_DOWNLOAD_BEFORE: Final = 256 << 20
 """Bytes that older versions may take, all together, in one look: of each manifest, card, index, the
@@ -66,7 +64,7 @@ class Allowance:
 
 
 def named_by(
-    session: "Session", version: Version, asked: PreviewAsked, allowance: Allowance
+    session: Session, version: Version, asked: PreviewAsked, allowance: Allowance
 ) -> list[Version]:
     """Return the older versions of the listing that a card names."""
     if allowance.siblings is None:
@@ -81,7 +79,7 @@ def named_by(
 
 
 def unknown_older(
-    session: "Session", named: Sequence[Version], allowance: Allowance, *, must_know: bool
+    session: Session, named: Sequence[Version], allowance: Allowance, *, must_know: bool
 ) -> Iterator[Version]:
     """Yield the older versions that are to be looked at, the oldest first.
 

@@ -2,7 +2,7 @@
 """What is public of a version: what it says of itself, its index, and the keys that are open."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from truthmark.codec.container import check_index
 from truthmark.codec.limits import MAX_CARD_SIZE, PATIENT
@@ -16,10 +16,8 @@ from truthmark.market.fetch import read_manifest
 from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError, FetchedShards, Opening
 from truthmark.market.preview.published import Published, count_published, read_published
 from truthmark.market.preview.states import PreviewState
+from truthmark.session import Session
 from truthmark.text import format_size
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 
 @dataclass(slots=True)
@@ -62,7 +60,7 @@ class Heading:
     size: int
 
 
-def read_heading(session: "Session", version: Version) -> Heading:
+def read_heading(session: Session, version: Version) -> Heading:
     """Fetch what a version says of itself.
 
     Raises:
@@ -83,7 +81,7 @@ def read_heading(session: "Session", version: Version) -> Heading:
 
 
 def read_public(
-    session: "Session",
+    session: Session,
     version: Version,
     *,
     max_download: int = MAX_DOWNLOAD,
@@ -119,7 +117,7 @@ def read_public(
     return Public(version, manifest, heading.card, index, heading.asked, published, opening)
 
 
-def roots_of(session: "Session", version: Version) -> set[bytes]:
+def roots_of(session: Session, version: Version) -> set[bytes]:
     """Return the roots under which keys count for a version: those of all versions of its listing.
 
     So what was opened of one stays open in those that have taken it over.
@@ -128,7 +126,7 @@ def roots_of(session: "Session", version: Version) -> set[bytes]:
     return {version.terms.root, *(sibling.terms.root for sibling in siblings)}
 
 
-def published_of(session: "Session", version: Version) -> tuple[int, int]:
+def published_of(session: Session, version: Version) -> tuple[int, int]:
     """Return how much of a version is published; `sync` the catalogue before.
 
     Costs two questions to the index. It is another value when anything more is.
@@ -136,7 +134,7 @@ def published_of(session: "Session", version: Version) -> tuple[int, int]:
     return count_published(Catalogue.of(session).index, roots_of(session, version))
 
 
-def _read_card(session: "Session", manifest: Manifest) -> dict[str, Any]:
+def _read_card(session: Session, manifest: Manifest) -> dict[str, Any]:
     from truthmark.codec import read_card
 
     if manifest.card_size > MAX_CARD_SIZE:

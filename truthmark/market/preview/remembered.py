@@ -12,14 +12,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from truthmark.market.preview.facts import MARK_SIZE
 from truthmark.market.preview.states import PreviewState
+from truthmark.session import Session
 from truthmark.storage.cache_file import open_cache
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
 
 _MAX_VALUES: Final = 500
 _TABLES: Final = (
@@ -79,7 +77,7 @@ class Remembered:
         self._path = path
 
     @classmethod
-    def of(cls, session: "Session") -> Self:
+    def of(cls, session: Session) -> Self:
         """Return that of a session."""
         path = session.index_folder / "previews.sqlite"
         return session.part(cls, lambda: cls(path))

@@ -3,7 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.codec.container import Container
 from truthmark.codec.limits import BYTES_SEGMENT
@@ -24,9 +24,7 @@ from truthmark.market.preview.strata import (
     files_shards,
     find_strata,
 )
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 _EVERYTHING: Final = 2**62
 """Bytes: sellers look at each older version, or they would open more than is wanted."""
@@ -51,7 +49,7 @@ class Wanted:
     seed: bytes | None
 
 
-def wanted_keys(session: "Session", version: Version, container: Container) -> Wanted:
+def wanted_keys(session: Session, version: Version, container: Container) -> Wanted:
     """Return the keys that the seller of a version still has to publish.
 
     The same each time until they are public, so it may be killed and asked again.
@@ -96,7 +94,7 @@ def wanted_keys(session: "Session", version: Version, container: Container) -> W
 
 
 def exposing_keys(
-    session: "Session", version: Version, opener: Opener, shards: Sequence[int]
+    session: Session, version: Version, opener: Opener, shards: Sequence[int]
 ) -> tuple[bytes, ...]:
     """Return the least keys by which everybody sees that some shards, or their segment, are rotten.
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What labelers leave with a watch node: a signed commit, a sealed file, perhaps a secret."""
 
-from typing import TYPE_CHECKING
-
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.relay_models import DepositRequest, DepositState
 from truthmark.bounty.terms import Terms
@@ -16,9 +14,7 @@ from truthmark.node.relay.refusals import (
     UnsettledError,
 )
 from truthmark.node.relay.store import RelayStore
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 
 class Deposits:
@@ -32,7 +28,7 @@ class Deposits:
     """
 
     def __init__(
-        self, session: "Session", store: RelayStore, policy: RelayPolicy, lookup: Lookup
+        self, session: Session, store: RelayStore, policy: RelayPolicy, lookup: Lookup
     ) -> None:
         """Take nothing yet."""
         self._session, self._store, self._policy, self._lookup = session, store, policy, lookup

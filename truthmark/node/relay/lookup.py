@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which bounty is meant, whether it is served, and what may be acted on of it."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty.commits import Commit
 from truthmark.bounty.label_file import LabelFile
@@ -24,9 +24,7 @@ from truthmark.node.relay.refusals import (
 from truthmark.node.relay.signatures import is_signed_by
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.views import View, Views
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 _NO_SEED: Final = bytes(32)
 
@@ -42,7 +40,7 @@ class Lookup:
     """
 
     def __init__(
-        self, session: "Session", store: RelayStore, policy: RelayPolicy, views: Views
+        self, session: Session, store: RelayStore, policy: RelayPolicy, views: Views
     ) -> None:
         """Ask nothing yet."""
         self._session, self._store, self._policy, self._views = session, store, policy, views

@@ -2,7 +2,6 @@
 """Makes a node's relay of its settings; one for all roles that need it."""
 
 import importlib.metadata
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from truthmark.bounty.document import Document
@@ -24,13 +23,10 @@ from truthmark.node.settings import (
     gas_reserve,
     margin_seconds,
 )
-from truthmark.session import private_networks
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session, private_networks
 
 
-def relay_of(session: "Session", settings: NodeSettings) -> Relay:
+def relay_of(session: Session, settings: NodeSettings) -> Relay:
     """Return the relay of a session, made when it is first asked for.
 
     Raises:
@@ -69,7 +65,7 @@ class RelayServer:
             server.close()
 
 
-def serve(session: "Session", settings: NodeSettings) -> RelayServer:
+def serve(session: Session, settings: NodeSettings) -> RelayServer:
     """Answer over HTTP, or HTTPS where there is a certificate, until it is closed.
 
     Raises:
@@ -83,14 +79,14 @@ def serve(session: "Session", settings: NodeSettings) -> RelayServer:
     return server
 
 
-def own_watch_key(session: "Session") -> bytes:
+def own_watch_key(session: Session) -> bytes:
     """Return the public key to which secrets for this account's watch node are sealed."""
     board = getattr(session.chain, BOARD).address
     sign, chain_id = session.signer.sign_typed, session.profile.chain_id
     return encryption_public_key(derive_watch_key(sign, chain_id=chain_id, board=board))
 
 
-def find_relays(session: "Session", settings: NodeSettings, record: Record) -> list[str]:
+def find_relays(session: Session, settings: NodeSettings, record: Record) -> list[str]:
     """Return where a bounty's labels are handed out; none where its document is not to be had."""
     terms = record.terms
     document = relay_of(session, settings).papers.document(record.ref.bounty_id, terms)
@@ -102,7 +98,7 @@ def find_relays(session: "Session", settings: NodeSettings, record: Record) -> l
     return list(dict.fromkeys([*document.relay_urls, *document.receiver_urls]))
 
 
-def _open(session: "Session", settings: NodeSettings) -> Relay:
+def _open(session: Session, settings: NodeSettings) -> Relay:
     profile, chain = session.profile, session.chain
     board = getattr(chain, BOARD).address
     genesis = chain.genesis.hex()[:16]

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from truthmark.bounty import messages
 from truthmark.bounty.commits import Commit, chunks_of
@@ -59,9 +59,7 @@ from truthmark.node.relay.rows import Wish, is_full, rows_for
 from truthmark.node.relay.signatures import admits
 from truthmark.node.relay.store import RelayStore
 from truthmark.node.relay.views import View, Views
-
-if TYPE_CHECKING:
-    from truthmark.session import Session
+from truthmark.session import Session
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +86,7 @@ class Relay:
 
     def __init__(
         self,
-        session: "Session",
+        session: Session,
         store: RelayStore,
         folder: Path,
         policy: RelayPolicy,

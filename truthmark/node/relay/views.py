@@ -11,10 +11,10 @@ from truthmark.bounty.reader import BOARD, INTAKE, PROOFS, read_record
 from truthmark.bounty.record import Record
 from truthmark.bounty.terms import Terms
 from truthmark.errors import BountyError, NodeError
+from truthmark.session import Session
 
 if TYPE_CHECKING:
     from truthmark.chain.connection import Block
-    from truthmark.session import Session
 
 EVENTS: Final = (
     *((BOARD, name) for name in ("BountyCreated", "Enrolled", "JoiningClosed", "SeedFixed")),
@@ -76,7 +76,7 @@ class Views:
 
     block: "Block"
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: Session) -> None:
         """Know nothing yet; `refresh` looks."""
         self.session = session
         self.client = BountyClient(session, waits=False)
