@@ -187,10 +187,10 @@ def common_options(is_hidden: bool) -> list[click.Parameter]:
 class Command(click.Command):
     """A command that takes the common options too; its function is given the `state` it names."""
 
-    def __init__(self, *args: Any, callback: Callable[..., Any], **options: Any) -> None:
-        if "state" in inspect.signature(callback).parameters:
-            callback = click.pass_obj(callback)
-        super().__init__(*args, callback=callback, **options)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        if "state" in inspect.signature(options["callback"]).parameters:
+            options["callback"] = click.pass_obj(options["callback"])
+        super().__init__(*args, **options)
         self.params += common_options(is_hidden=True)
 
 

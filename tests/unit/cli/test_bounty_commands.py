@@ -19,7 +19,7 @@ from tests.utils.terminal import terminal
 from truthmark.bounty.flows import standing
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
-from truthmark.cli import bounty_offers
+from truthmark.cli import bounty_offers, bounty_status
 from truthmark.cli.command import State
 from truthmark.cli.main import cli
 from truthmark.cli.worth import read_worth
@@ -142,7 +142,7 @@ def test_status__of_any_bounty__names_it_and_is_safe_to_print(
         **dict.fromkeys(("joined", "taken", "committed", "seats_committed"), 0),
         **dict.fromkeys(("paid", "paid_units", "burned_units", "owed_units"), 0),
     )
-    monkeypatch.setattr(standing, "standing_of", lambda *_: found)
+    monkeypatch.setattr(bounty_status, "standing_of", lambda *_: found)
     shown = shell("bounty", "status", NUMBER)
     assert "Cats and dogs" in shown.splitlines()[0]
     assert "\x1b" not in shown and "\u202e" not in shown
