@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What labelers do on the label page, whoever tests or measures it."""
+"""What labelers do on the label page, in tests and benchmarks."""
 
 from playwright.sync_api import Page
 

@@ -74,7 +74,7 @@ def extend(
             previous_end=100,
         ),
         keeping_balance=1,
-        purchases={},
+        waiting=[],
     )
     role._extend(held, None)
     return sent
