@@ -16,17 +16,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 from playwright.sync_api import BrowserType, Page, sync_playwright
 
+from bench.browsing import PATIENCE_MS, labeling_net, require_chromium
 from bench.report import Report
 from tests.app.serving import serve
-from tests.utils.browsers import ARGUMENTS, find_chromium
-from tests.utils.label_bounty import Rounds, post
+from tests.utils.browsers import ARGUMENTS
+from tests.utils.label_bounty import post
+from tests.utils.label_page import ask_to_join
 from truthmark.bounty.document import Document
 from truthmark.bounty.items import Item, Media
 from truthmark.bounty.secrets import RequesterSecrets
@@ -38,7 +39,6 @@ SIZE = 260_000
 OPENINGS = 9
 SITTINGS = 2
 A_SECOND = 5
-PATIENCE_MS = 120_000
 FIRST_SECONDS = {"the relay's page": 1.0, "the page inside the app": 3.0}
 NEXT_MS = 50.0
 PAYEE = "0x" + "e1" * 20
@@ -69,29 +69,21 @@ WATCH = """() => {
 
 def main() -> int:
     """Measure, write the table, and return 1 if a figure does not hold."""
-    program = find_chromium()
-    if program is None:
-        print("error: there is no Chromium; install the package chromium", file=sys.stderr)
-        return 2
+    require_chromium()
     report = Report("labelpage")
-    with tempfile.TemporaryDirectory() as folder, Devnet.start(Path(folder) / "net") as net:
-        rounds = Rounds(net, role_address("requester"))
-        try:
-            numbers = [post_pictures(net, rounds.server.url) for _ in range(SITTINGS)]
-            app = serve(net.home("labeler"), Path(folder) / "app.log")
-            with sync_playwright() as playwright, app as app_url:
-                chromium = playwright.chromium
-                relay_url = rounds.server.url
-                links = [f"{relay_url}/label/{numbers[0]}", f"{app_url}/label?bounty={numbers[0]}"]
-                for (name, limit), link in zip(FIRST_SECONDS.items(), links, strict=True):
-                    measure_opening(report, chromium, name, link, limit)
-                measure_labeling(
-                    report, chromium, [f"{relay_url}/label/{number}" for number in numbers]
-                )
-        finally:
-            rounds.close()
-    report.write()
-    return int(any(figure.holds is False for figure in report.figures))
+    with labeling_net() as (net, rounds):
+        relay_url = rounds.server.url
+        numbers = [post_pictures(net, relay_url) for _ in range(SITTINGS)]
+        app = serve(net.home("labeler"), net.folder / "app.log")
+        with sync_playwright() as playwright, app as app_url:
+            chromium = playwright.chromium
+            links = [f"{relay_url}/label/{numbers[0]}", f"{app_url}/label?bounty={numbers[0]}"]
+            for (name, limit), link in zip(FIRST_SECONDS.items(), links, strict=True):
+                measure_opening(report, chromium, name, link, limit)
+            measure_labeling(
+                report, chromium, [f"{relay_url}/label/{number}" for number in numbers]
+            )
+    return report.write()
 
 
 @contextmanager
@@ -100,7 +92,7 @@ def new_page(chromium: BrowserType) -> Iterator[Page]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         context = chromium.launch_persistent_context(
             folder,
-            executable_path=find_chromium(),
+            executable_path=require_chromium(),
             args=[*ARGUMENTS],
             viewport={"width": 1280, "height": 800},
         )
@@ -227,10 +219,7 @@ def join(page: Page) -> None:
     """Go from the first item of practice to the first that counts."""
     page.wait_for_selector(ANSWERABLE)
     page.get_by_role("button", name="Stop practicing").click()
-    page.get_by_label("Where you want to be paid").fill(PAYEE)
-    with page.expect_download():
-        page.get_by_role("button", name="Save the recovery file").click()
-    page.get_by_role("button", name="Join", exact=True).click()
+    ask_to_join(page, PAYEE)
     page.wait_for_selector(".tm-chain + .tm-work")
     page.wait_for_selector(ANSWERABLE)
 
