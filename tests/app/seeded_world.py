@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seeded network with a stranger who means harm, as fixtures: `net`, `seeded`, `world`."""
+"""A seeded network with a stranger who means harm, as fixtures: `net`, `world`, …"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Page
 
 from tests.utils.bounties import make_document
 from tests.utils.devnets import open_devnet
@@ -14,7 +15,8 @@ from tests.utils.injections import HOSTILE
 from tests.utils.posting import post_team
 from truthmark.bounty.document import Document, LabelClass
 from truthmark.bounty.flows.labeling import Labeling
-from truthmark.session import open_session
+from truthmark.market.catalogue import Catalogue
+from truthmark.session import Session, open_session
 from truthmark.testing.network import Devnet
 from truthmark.testing.seeding import Seeded
 
@@ -35,6 +37,29 @@ def seeded(net: Devnet, steps: list[tuple[int, int]]) -> Seeded:
     return net.seed(lambda done, total: steps.append((done, total)))
 
 
+@pytest.fixture(scope="module")
+def observer(net: Devnet, seeded: Seeded) -> Iterator[Session]:
+    # One that begins with an empty index.
+    with net.session("watch") as session:
+        Catalogue.of(session).sync()
+        yield session
+
+
+# As the label page keeps it, in the origin's own storage.
+_PRACTICED = """
+([board, number]) => new Promise((done) => {
+  const asked = indexedDB.open('truthmark-label', 1);
+  asked.onupgradeneeded = () => asked.result.createObjectStore('values');
+  asked.onsuccess = () => {
+    const kept = asked.result.transaction('values', 'readwrite');
+    const name = `31337/${board.toLowerCase()}/${number}/page/practice`;
+    kept.objectStore('values').put({right: 9, of: 10, seconds: 2.5}, name);
+    kept.oncomplete = () => { asked.result.close(); done(); };
+  };
+})
+"""
+
+
 @dataclass
 class World:
     """A seeded network, with bounties of a stranger who means harm."""
@@ -50,6 +75,12 @@ class World:
         """Return the home of the program that labels a bounty for `labeler`."""
         (home,) = (self.net.folder / "seeds" / "labelers").glob(f"{number}-reader-0")
         return home
+
+    def keep_practice(self, window: Page, name: str) -> None:
+        """Leave in a browser what its label page keeps of a practice."""
+        window.evaluate(
+            _PRACTICED, [self.net.profile.contracts["bounty_board"].address, self[name]]
+        )
 
     def recovery(self, number: int) -> dict[str, Any]:
         """Return the recovery file of who labels a bounty in that home, as a browser saves it."""
@@ -92,3 +123,12 @@ def hostile_documents() -> Iterator[Document]:
             # Where something would be asked, if a page did.
             relay_urls=("https://evil.example/'onclick='alert(1)",),
         )
+
+
+@pytest.fixture
+def undone(world: World) -> Iterator[None]:
+    """Take back what a test does to the chain: a draw is for all labelers beside each other."""
+    rpc = world.net.chain.rpc
+    before = rpc("evm_snapshot")
+    yield
+    assert rpc("evm_revert", before)

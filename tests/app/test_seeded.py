@@ -18,7 +18,16 @@ from app.services import one_bounty
 from app.services.wallets import claims_of
 from tests.app.conftest import Start, opener
 from tests.app.screen import bounties_on, click, has_button, page, texts
-from tests.app.seeded_world import World, hostile_documents, net, seeded, steps, world
+from tests.app.seeded_world import (
+    World,
+    hostile_documents,
+    net,
+    observer,
+    seeded,
+    steps,
+    undone,
+    world,
+)
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
 from tests.app.windows import check, markup, open_context, open_window, settle
@@ -41,17 +50,9 @@ from truthmark.testing.network import Devnet, role_address
 from truthmark.testing.seeding import Seeded
 from truthmark.text import clean
 
-__all__ = ["browser", "net", "seeded", "steps", "world"]
+__all__ = ["browser", "net", "observer", "seeded", "steps", "undone", "world"]
 
 pytestmark = [pytest.mark.chain]
-
-
-@pytest.fixture(scope="module")
-def observer(net: Devnet, seeded: Seeded) -> Iterator[Session]:
-    # One that begins with an empty index.
-    with net.session("watch") as session:
-        Catalogue.of(session).sync()
-        yield session
 
 
 # ------------------------------------------------------------------------ the seed itself
@@ -366,15 +367,6 @@ def test_asked__unsure_items__are_answered_there_and_kept_for_the_next_wave(
         assert [log.codes[item] for item in log.codes] == [n % len(words) for n in range(7)]
 
 
-@pytest.fixture
-def undone(world: World) -> Iterator[None]:
-    """Take back what a test does to the chain: a draw is for all labelers beside each other."""
-    rpc = world.net.chain.rpc
-    before = rpc("evm_snapshot")
-    yield
-    assert rpc("evm_revert", before)
-
-
 @pytest.mark.usefixtures("undone")
 def test_claims_of__what_sales_owe__comes_by_the_calls_of_a_wallet(world: World) -> None:
     with world.net.session("stranger") as session:
@@ -477,29 +469,12 @@ def window(phone: BrowserContext, url: str) -> Iterator[Page]:
         yield opened
 
 
-# As the label page keeps it, in the origin's own storage.
-_PRACTICED = """
-([board, number]) => new Promise((done) => {
-  const asked = indexedDB.open('truthmark-label', 1);
-  asked.onupgradeneeded = () => asked.result.createObjectStore('values');
-  asked.onsuccess = () => {
-    const kept = asked.result.transaction('values', 'readwrite');
-    const name = `31337/${board.toLowerCase()}/${number}/page/practice`;
-    kept.objectStore('values').put({right: 9, of: 10, seconds: 2.5}, name);
-    kept.oncomplete = () => { asked.result.close(); done(); };
-  };
-})
-"""
-
-
 @pytest.mark.browser
 def test_app__labeler_on_a_phone__looks_around_and_follows_their_money(
     window: Page, url: str, world: World
 ) -> None:
     window.goto(f"{url}/label/{world['open']}")  # where practice is kept
-    window.evaluate(
-        _PRACTICED, [world.net.profile.contracts["bounty_board"].address, world["open"]]
-    )
+    world.keep_practice(window, "open")
     window.goto(f"{url}/bounties")
     expect(window.get_by_text("an hour at your pace: 90 % right and 2.5 s")).to_be_visible()
     expect(window.get_by_text("Digits to be labeled", exact=True)).to_be_visible()
