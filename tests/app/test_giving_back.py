@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import services, views
-from app.components import giving_back
+from app.components import acting, giving_back
 from app.services import returning
 from tests.app.screen import click, page
 from tests.utils.offline_market import address
@@ -35,7 +35,7 @@ def test_giving_back__refund_comes_and_amounts_are_alike__choice_stays_what_it_w
     monkeypatch.setattr(returning, "left", lambda: now[0])
     monkeypatch.setattr(returning, "give_back", give_back)
     monkeypatch.setattr(giving_back, "wallet", lambda *_: None)
-    monkeypatch.setattr(giving_back, "unlock_first", lambda: True)
+    monkeypatch.setattr(acting, "unlock_first", lambda: True)
     monkeypatch.setattr(services, "wallet_offer", lambda _: None)
 
     def draw() -> None:
