@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from truthmark.arrow import pa
 from truthmark.codec.fine_cuts import HEAD_BYTES, Encoder, Head, head_bytes
 from truthmark.codec.limits import (
     MAX_SEGMENT_SHARDS,
@@ -19,8 +20,6 @@ from truthmark.codec.segments import MAX_DECODED, check_batch, decoded_size, enc
 from truthmark.codec.sources import Plan
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from truthmark.codec.tables import Table
 
 SHARDS_AT_LEAST: Final = 16
@@ -120,8 +119,6 @@ class _Sample:
 
     def head(self) -> Head:
         """Measure the first rows, of which there is at least one."""
-        import pyarrow as pa
-
         rows = pa.Table.from_batches(self.first)
         return Head(rows, Encoder(self.table.schema), self.usual)
 

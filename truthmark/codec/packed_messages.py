@@ -9,12 +9,10 @@ frame in blocks of their own: where a new one saves bytes is found out on the fi
 import struct
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from truthmark.arrow import pa
 from truthmark.errors import CodecError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LENGTH_SIZE: Final = 4
 # What a frame may hold at most, as readers take it.
@@ -46,8 +44,6 @@ class FramePacker:
 
     def __init__(self) -> None:
         """Pack into as few blocks as may be, until `learn`."""
-        import pyarrow as pa
-
         self._codec = pa.Codec("zstd")
         # Of the buffers of a record batch those with which a block begins, and where in its message
         # the list of them is.
@@ -109,8 +105,6 @@ class FramePacker:
 
     def _frame(self, message: "pa.Buffer", places: Sequence[int]) -> bytes:
         """Return a frame of blocks that begin and end at `places`."""
-        import pyarrow as pa
-
         size = places[-1] - places[0]
         if len(places) == 2 and _SMALL < size <= _LARGE:
             return self._compressed(message, *places)

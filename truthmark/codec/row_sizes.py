@@ -129,8 +129,6 @@ class RowSizes:
 
     def total(self, batch: "pa.RecordBatch") -> float:
         """Return the bytes of all rows of a batch that has rows."""
-        import pyarrow as pa
-
         return float(self.ends(pa.Table.from_batches([batch]))[-1])
 
     def largest(self, batch: "pa.RecordBatch") -> float:
