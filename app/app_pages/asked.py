@@ -265,9 +265,12 @@ def _labelers(progress: Progress, found: Quality) -> None:
         "100 cases."
     )
     percent = st.column_config.NumberColumn(format="%d %%")
+    frame = pd.DataFrame(list(found.workers))
     st.dataframe(
-        pd.DataFrame(list(found.workers)),
+        frame,
         hide_index=True,
+        # What is long comes last: a phone shows two columns beside it.
+        column_order=sorted(frame.columns, key=lambda name: name == "address"),
         column_config={
             "agrees with others": percent,
             "right": st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100),

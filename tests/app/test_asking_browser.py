@@ -27,6 +27,7 @@ __all__ = ["browser"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
+CONTRAST = Path(__file__).with_name("contrast.js")
 PATIENCE = 120  # seconds, against hangs alone
 
 
@@ -199,7 +200,10 @@ def test_app__requester__asks_is_killed_in_each_phase_and_has_the_labels(
     key = market.session("requester").signer.private_key.hex()
     assert key not in (folder / "run.log").read_text()
 
+    window.emulate_media(color_scheme="dark")
     window.get_by_role("radio", name="Use them").click()
+    settle(window)
+    assert window.evaluate(CONTRAST.read_text()) == []  # what is chosen, too
     fill(window, "Or write all of it", str(tmp_path / "labels"))
     window.get_by_role("button", name="Write").click()
     expect(window.get_by_text("Written:")).to_be_visible()
