@@ -3,18 +3,25 @@
 
 Processor time of one thread, ours and the peer's by turns, the best of five: so what else the
 machine does counts for little. (It was busy when these were taken.) Segments are small, so that
-chance can draw some to open, and each has every column. Its messages are compressed together, so
-zstd is begun once or a few times for each. That asks the processor what it can do, which is slow
-inside virtual machines, as here: the last rows say how much. A segment also has its own key,
-cipher and hashes, whatever its size. Hence the floor is not reached: by far not by tables of few
-megabytes, which are cut into hundreds of segments as larger ones are, though that takes but some
-tenths of a second; by 48 MiB nearly.
+chance can draw some to open, and each is compressed, encrypted and hashed by itself. Most reach the
+floor by 48 MiB. Rows near the end say what the time of a segment goes to; all else is to choose the
+rows, to copy, to hash the tree, and what there is once: to measure the first rows, to check values.
+
+What does not reach it: 5 MiB, which are cut into hundreds of segments as larger tables are. To
+compress as little as one holds takes longer than all of the peer's work, a third of it to begin
+zstd, which pyarrow does again for each: it asks the processor what it can do, and that is slow in
+virtual machines, as here. The last rows say how much. (All of such a table takes a tenth of a
+second.) 65 columns: to slice them and to put them into an Arrow message, for each segment, takes
+what is missing. Labels of crowds: like texts stand far from each other, so zstd works longer where
+it sees one segment, and unlike columns take blocks of their own; that alone takes longer than all
+of the peer's work.
 """
 
 import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
@@ -23,11 +30,21 @@ import pyarrow as pa
 
 from bench.codec import MIB, add_size, crowd_table, fresh, pack, seal_only, write_ipc
 from bench.report import Report
+from truthmark.codec.fine_cuts import Encoder
+from truthmark.codec.packed_messages import FramePacker
+from truthmark.codec.seal import Sealer
 
 ROUNDS = 5
 COLUMNS = (1, 8, 20, 65)
 ROW_SIZE = 1.23
 """Bytes that one value of `integers` takes in a zstd IPC file."""
+CROWD_ROWS = 3_000_000
+PARTS = {
+    "Arrow message": (Encoder, "_messages"),
+    "zstd": (FramePacker, "pack"),
+    "key, cipher, hash, writing": (Sealer, "_seal"),
+}
+"""What a segment takes time for, and the method that does it."""
 
 
 def main() -> None:
@@ -40,6 +57,7 @@ def main() -> None:
     ):
         measure_sizes(report, Path(name))
         measure_speed(report, Path(name))
+        measure_parts(report, Path(name))
     measure_buffers(report)
     report.write()
 
@@ -78,7 +96,7 @@ def measure_speed(report: Report, folder: Path) -> None:
         if columns:
             table = integers(int(mebibytes * MIB / (ROW_SIZE * columns)), columns)
         else:
-            table = crowd_table(3_000_000)
+            table = crowd_table(CROWD_ROWS)
         size = write_ipc(table, file)
         writing, sealing, copying, sampled, _, blind, _ = least(
             lambda table=table: write_ipc(table, file),
@@ -105,6 +123,59 @@ def measure_speed(report: Report, folder: Path) -> None:
             peer="zstd IPC, cipher, hash, copy",
             peer_value=speed / peer,
         )
+
+
+def measure_parts(report: Report, folder: Path) -> None:
+    """Measure what the time of packing goes to, for each segment, beside all of the peer's."""
+    file = folder / "table.arrow"
+
+    def work_of_peer(table: pa.Table) -> None:
+        seal_only(write_ipc(table, file) + MIB)
+        shutil.copyfile(file, folder / "copy")
+
+    for name, table in (
+        ("1 column, 5 MiB", integers(int(5 * MIB / ROW_SIZE), 1)),
+        ("65 columns, 48 MiB", integers(int(48 * MIB / (ROW_SIZE * 65)), 65)),
+        ("crowd labels, 38 MiB", crowd_table(CROWD_ROWS)),
+    ):
+        runs = [pack_in_parts(table, folder / "again") for _ in range(ROUNDS + 1)]
+        segments, spent = min(runs[1:], key=lambda run: sum(run[1].values()))
+        for part, seconds in spent.items():
+            report.add(f"a segment, {name}: {part}", 1e6 * seconds / segments, "µs")
+        (peer,) = least(lambda table=table: work_of_peer(table))
+        report.add(
+            f"a segment, {name}: in all",
+            1e6 * sum(spent.values()) / segments,
+            "µs",
+            peer="zstd IPC, cipher, hash, copy, of as many rows",
+            peer_value=1e6 * peer / segments,
+        )
+
+
+def pack_in_parts(table: pa.Table, folder: Path) -> tuple[int, dict[str, float]]:
+    """Pack once; return how many segments, and seconds of the processor by what they went to."""
+    spent = dict.fromkeys(PARTS, 0.0)
+
+    def timed(part: str, work: Callable[..., object]) -> Callable[..., object]:
+        def run(*given: object) -> object:
+            start = time.process_time()
+            try:
+                return work(*given)
+            finally:
+                spent[part] += time.process_time() - start
+
+        return run
+
+    with ExitStack() as stack:
+        for part, (kind, method) in PARTS.items():
+            run = timed(part, getattr(kind, method))
+            stack.enter_context(mock.patch.object(kind, method, run))
+        start = time.process_time()
+        packed, _ = pack(table, folder, preview=True)
+        spent["all else"] = time.process_time() - start - sum(spent.values())
+    fresh(folder)
+    assert packed.outlook is not None
+    return packed.outlook.segments, spent
 
 
 def measure_buffers(report: Report) -> None:
