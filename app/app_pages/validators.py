@@ -60,13 +60,14 @@ def _mine(everyone: Validators) -> None:
     if not found.is_registered:
         _register(everyone)
         return
-    _figures(found)
-    left, right = st.columns(2, gap="large")
-    with left:
-        _stake(found, everyone)
-    with right:
-        _offer(found)
-    _obligations(found)
+    with st.container():  # whatever is in it, what is open below stays open
+        _figures(found)
+        left, right = st.columns(2, gap="large")
+        with left:
+            _stake(found, everyone)
+        with right:
+            _offer(found)
+        _obligations(found)
     giving_back(
         "A validator is an account of this machine, as its node must act at any hour.",
         "Leave it here as long as you keep keys, or offer to: your node pays gas by it."

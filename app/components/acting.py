@@ -45,5 +45,7 @@ def tell(topic: str, text: str) -> None:
 
 def news(topic: str) -> None:
     """Draw what the last action brought, once."""
-    if text := st.session_state.pop(f"{topic}_news", None):
-        st.success(literal(text), icon=":material/check_circle:")
+    # The place stays also where there is nothing: else what is below would move, and close by that.
+    with st.container():
+        if text := st.session_state.pop(f"{topic}_news", None):
+            st.success(literal(text), icon=":material/check_circle:")

@@ -55,7 +55,7 @@ def _draw(why: str, needs_gas: str) -> None:
     wanted = st.multiselect(
         "What",
         list(names),
-        default=list(names),
+        default=_chosen_before(list(names)),
         format_func=lambda token: names.get(token, token),
         key=f"{KEY}_what",
         persist_state="page",
@@ -95,3 +95,16 @@ def _draw(why: str, needs_gas: str) -> None:
         icon=":material/send:",
         disabled=not to or not (wanted or coins),
     )
+
+
+def _chosen_before(tokens: list[str]) -> list[str] | None:
+    """Add what has come since to what was chosen; return all where nothing was chosen yet."""
+    held, seen = f"{KEY}_what", f"{KEY}_seen"
+    known = st.session_state.get(seen, tokens)
+    st.session_state[seen] = tokens
+    if held not in st.session_state:
+        return tokens
+    if not set(tokens) <= set(known):
+        kept = st.session_state[held]
+        st.session_state[held] = [one for one in tokens if one in kept or one not in known]
+    return None

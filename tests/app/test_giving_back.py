@@ -13,7 +13,7 @@ from app.services import returning
 from tests.app.screen import click, page
 from tests.utils.offline_market import address
 
-WALLET, ONE, TWO = address(0x3A), address(0xD0), address(0xD1)
+WALLET, ONE, TWO, THREE = address(0x3A), address(0xD0), address(0xD1), address(0xD2)
 
 
 def left(*tokens: views.LeftToken) -> views.Left:
@@ -54,6 +54,11 @@ def test_giving_back__refund_comes_and_amounts_are_alike__choice_stays_what_it_w
     assert not at.exception
     assert given == [(ONE, TWO), (TWO,)]
     assert "It is said so." in page(at)
+    # What comes later is sent, too, if it is not taken out.
+    now[0] = left(one, two, views.LeftToken(THREE, "TMK", "100", ""))
+    at.run()
+    click(at, "Send it there")
+    assert given[-1] == (TWO, THREE)
 
 
 @pytest.mark.parametrize(
