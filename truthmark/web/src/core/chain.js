@@ -9,6 +9,7 @@ import { requestJson } from "./http.js";
 const BATCH = 20;
 /** Seconds for which a source is waited for alone; then the next is asked beside it. */
 const PATIENCE = 2;
+const LOCAL_PATIENCE = 60;
 
 /**
  * @typedef {object} Moment The newest block that counts as final.
@@ -37,7 +38,8 @@ export class Chain {
     this.known = new Set();
     /** Those that nobody waits for alone, until they are quick again. */
     this.slow = new Set();
-    this.patience = PATIENCE;
+    // On a development chain all are this machine, and slow together.
+    this.patience = host.is_local ? LOCAL_PATIENCE : PATIENCE;
   }
 
   /** Whether one source has to do. */
