@@ -91,7 +91,9 @@ LONG_FIRST = (
     *("app/test_asking_browser.py", "lib/test_python_page.py", "lib/test_notebook.py"),
     *("web/test_label_browser.py", "lib/test_ask_page.py", "lib/test_readme.py"),
     *("app/test_seeded.py", "web/test_label_views.py", "lib/test_deploy_page.py"),
-    *("stateful", "fork", "faults", "lib", "app", "web", "unit"),
+    *("stateful", "fork", "unit/contracts/test_secp256k1.py"),
+    *("unit/contracts/test_hostile_tokens_market.py", "unit/test_bootstrap.py"),
+    *("faults", "lib", "app", "web", "unit"),
 )
 
 

@@ -20,6 +20,7 @@ from boa.vm import py_evm
 from eth.vm import opcode_values as op
 
 WORD = 2**256 - 1
+SIGN = 2**255
 BINARY: dict[int, Callable[[int, int], int]] = {
     op.ADD: lambda a, b: a + b & WORD,
     op.MUL: lambda a, b: a * b & WORD,
@@ -28,6 +29,8 @@ BINARY: dict[int, Callable[[int, int], int]] = {
     op.MOD: lambda a, b: a % b if b else 0,
     op.LT: lambda a, b: int(a < b),
     op.GT: lambda a, b: int(a > b),
+    op.SLT: lambda a, b: int(a ^ SIGN < b ^ SIGN),
+    op.SGT: lambda a, b: int(a ^ SIGN > b ^ SIGN),
     op.EQ: lambda a, b: int(a == b),
     op.AND: lambda a, b: a & b,
     op.OR: lambda a, b: a | b,
@@ -38,7 +41,10 @@ BINARY: dict[int, Callable[[int, int], int]] = {
 PUSHES = range(op.PUSH0, op.PUSH32 + 1)
 DUPS = range(op.DUP1, op.DUP16 + 1)
 SWAPS = range(op.SWAP1, op.SWAP16 + 1)
-OTHERS = (op.POP, op.ISZERO, op.JUMPDEST, op.JUMP, op.JUMPI, op.MLOAD, op.MSTORE)
+OTHERS = (
+    *(op.POP, op.ISZERO, op.JUMPDEST, op.JUMP, op.JUMPI, op.MLOAD, op.MSTORE, op.MCOPY),
+    *(op.ADDMOD, op.MULMOD, op.CALLDATALOAD, op.CALLDATASIZE, op.CALLVALUE),
+)
 NEVER = 2**300
 """what an operation costs that is handed over"""
 PLAIN_ITERATION = py_evm.TracingCodeStream.__iter__
@@ -52,7 +58,7 @@ def install() -> None:
     def init(self: Any, *args: Any, **kwargs: Any) -> None:
         PLAIN_INIT(self, *args, **kwargs)
         # Not `self`: a circle would be left to the collector.
-        self.code.machine = self._stack.values, self._memory, self._gas_meter
+        self.code.machine = self._stack.values, self._memory, self._gas_meter, self.msg
 
     py_evm.titanoboa_computation.__init__ = init
     py_evm.TracingCodeStream.__iter__ = iterate
@@ -97,13 +103,23 @@ def _number(item: int | bytes) -> int:
     return item if item.__class__ is int else int.from_bytes(item, "big")
 
 
+def _grow(memory: Any, end: int, gas: int) -> int:
+    """Let memory reach to `end`; return the gas that is left, below 0 where it is too little."""
+    before, after = len(memory._bytes) >> 5, end + 31 >> 5
+    gas -= 3 * (after - before) + after * after // 512 - before * before // 512
+    if gas >= 0:
+        memory.extend(0, end)
+    return gas
+
+
 def iterate(self: Any) -> Iterator[int]:
     """Run a code from where its counter stands; give each operation that py-evm has to do.
 
     Commonest first, with names of numbers written out: this is where tests of contracts spend
     their time.
     """
-    values, memory, meter = self.machine
+    values, memory, meter, message = self.machine
+    data = message.data_as_bytes
     raw, length, costs, note = (
         self._raw_code_bytes,
         self._length_cache,
@@ -141,15 +157,21 @@ def iterate(self: Any) -> Iterator[int]:
                 continue
             elif code == 0x51:  # MLOAD
                 if held:
-                    place, cells = _number(values[-1]), memory._bytes
-                    if place + 32 <= len(cells):  # else memory grows, at a price
+                    place = _number(values[-1])
+                    if place + 32 > len(memory._bytes):
+                        left = _grow(memory, place + 32, left)
+                    if left >= 0:
+                        cells = memory._bytes
                         values[-1] = int.from_bytes(cells[place : place + 32], "big")
                         gas = left
                         continue
             elif code == 0x52:  # MSTORE
                 if held > 1:
-                    place, cells = _number(values[-1]), memory._bytes
-                    if place + 32 <= len(cells):
+                    place = _number(values[-1])
+                    if place + 32 > len(memory._bytes):
+                        left = _grow(memory, place + 32, left)
+                    if left >= 0:
+                        cells = memory._bytes
                         cells[place : place + 32] = _number(values[-2]).to_bytes(32, "big")
                         del values[-2:]
                         gas = left
@@ -179,6 +201,35 @@ def iterate(self: Any) -> Iterator[int]:
                     values[-1] = int(not _number(values[-1]))
                     gas = left
                     continue
+            elif code == 0x35:  # CALLDATALOAD
+                if held:
+                    place = _number(values[-1])
+                    word = data[place : place + 32].ljust(32, b"\0")
+                    values[-1] = int.from_bytes(word, "big")
+                    gas = left
+                    continue
+            elif code == 0x36 or code == 0x34:  # CALLDATASIZE, CALLVALUE
+                if held < 1024:
+                    values.append(len(data) if code == 0x36 else message.value)
+                    gas = left
+                    continue
+            elif code == 0x08 or code == 0x09:  # ADDMOD, MULMOD
+                if held > 2:
+                    first, second = _number(values.pop()), _number(values.pop())
+                    modulus = _number(values[-1])
+                    found = first + second if code == 0x08 else first * second
+                    values[-1] = found % modulus if modulus else 0
+                    gas = left
+                    continue
+            elif code == 0x5E:  # MCOPY
+                if held > 2:
+                    target, place, size = map(_number, values[:-4:-1])
+                    cells, left = memory._bytes, left - 3 * (size + 31 >> 5)
+                    if left >= 0 < size and max(target, place) + size <= len(cells):
+                        cells[target : target + size] = cells[place : place + size]
+                        del values[-3:]
+                        gas = left
+                        continue
             elif held > 1:
                 first = _number(values.pop())
                 values[-1] = binary[code](first, _number(values[-1]))

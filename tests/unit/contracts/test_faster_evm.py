@@ -12,8 +12,12 @@ from eth.vm import opcode_values as op
 from tests.utils import faster_evm
 
 EDGES = [0, 1, 2, 31, 32, 33, 255, 256, 257, 2**64, 2**128, 2**255, 2**256 - 1]
-SIMPLE = [*faster_evm.BINARY, op.ISZERO, op.POP, op.JUMPDEST]
+SIMPLE = [
+    *(*faster_evm.BINARY, op.ISZERO, op.POP, op.JUMPDEST, op.ADDMOD, op.MULMOD),
+    *(op.CALLDATALOAD, op.CALLDATASIZE, op.CALLVALUE),
+]
 ORIGINALS = boa.env.evm.vm.state.computation_class.opcodes
+DATA = bytes(range(1, 76))
 ITERATIONS = (faster_evm.PLAIN_ITERATION, faster_evm.iterate)
 
 faster_evm.install()
@@ -23,7 +27,7 @@ def outcome(monkeypatch: Any, code: bytes, gas: int, iteration: Any) -> tuple[An
     """Return all that is left of a run: error, gas, output, stack, memory and its way."""
     with monkeypatch.context() as patch, boa.env.anchor():
         patch.setattr(py_evm.TracingCodeStream, "__iter__", iteration)
-        done = boa.env.execute_code(override_bytecode=code, gas=gas)
+        done = boa.env.execute_code(override_bytecode=code, gas=gas, data=DATA)
     stack = [it if isinstance(it, int) else int.from_bytes(it, "big") for it in done._stack.values]
     error = done._error if done.is_error else None
     memory, way = bytes(done._memory._bytes), (done.code._trace, done.code.program_counter)
@@ -41,7 +45,13 @@ def push(number: int, size: int = 32) -> bytes:
     return bytes([op.PUSH1 + size - 1]) + number.to_bytes(size, "big")
 
 
-@pytest.mark.parametrize("code", [*faster_evm.BINARY, op.MLOAD, op.MSTORE, op.ISZERO])
+@pytest.mark.parametrize(
+    "code",
+    [
+        *(*faster_evm.BINARY, op.MLOAD, op.MSTORE, op.ISZERO),
+        *(op.CALLDATALOAD, op.CALLDATASIZE, op.CALLVALUE),
+    ],
+)
 def test_operation__edges_and_too_little_of_anything__as_py_evm(
     monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
@@ -54,6 +64,47 @@ def test_operation__edges_and_too_little_of_anything__as_py_evm(
         same(monkeypatch, push(1) + push(2) + tail, gas)
     for program in (tail, push(1) + tail, push(1) + push(64) + tail + push(32) + tail):
         same(monkeypatch, program)
+
+
+@pytest.mark.parametrize("code", [op.ADDMOD, op.MULMOD])
+def test_modular__edges_and_too_little_of_anything__as_py_evm(
+    monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    numbers = [0, 1, 2, 2**128 + 1, 2**255, 2**256 - 1]
+    for a in numbers:
+        for b in numbers:
+            for modulus in (0, 1, 7, 2**255, 2**256 - 1):
+                same(monkeypatch, push(modulus) + push(a) + push(b) + bytes([code]))
+    for gas in range(9, 9 + 10):
+        same(monkeypatch, push(7) + push(5) + push(6) + bytes([code]), gas)
+    for held in range(3):
+        same(monkeypatch, push(7) * held + bytes([code]))
+
+
+@pytest.mark.parametrize("code", [op.MLOAD, op.MSTORE])
+def test_memory__that_grows__costs_as_py_evm(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    twice = push(1) + push(5) + bytes([code]) + push(1) + push(97) + bytes([code])
+    for gas in range(12, 40):
+        same(monkeypatch, twice, gas)
+    for place in (*EDGES, 1000, 30_000, 2**20):
+        for gas in (100, 7_000, 10_000_000):
+            same(monkeypatch, push(1) + push(place) + bytes([code]), gas)
+
+
+def test_mcopy__overlaps_edges_and_too_little_of_anything__as_py_evm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    filled = push(2**255 + 7) + push(0) + bytes([op.MSTORE])
+    filled += push(2**256 // 3) + push(32) + bytes([op.MSTORE])
+    for target in (0, 1, 31, 33, 64, 2**64):
+        for place in (0, 2, 32, 63, 2**256 - 1):
+            for size in (0, 1, 31, 32, 33, 2**64):
+                copied = push(size) + push(place) + push(target) + bytes([op.MCOPY])
+                same(monkeypatch, filled + copied)
+    for gas in range(24, 45):
+        same(monkeypatch, filled + push(33) + push(0) + push(9) + bytes([op.MCOPY]), gas)
+    for held in range(3):
+        same(monkeypatch, filled + push(1) * held + bytes([op.MCOPY]))
 
 
 @pytest.mark.parametrize("depth", range(1, 17))
@@ -105,7 +156,7 @@ def test_programs__random__as_py_evm(monkeypatch: pytest.MonkeyPatch) -> None:
             elif kind == 6:
                 program.append(random.randrange(op.DUP1, op.SWAP16 + 1))
             else:
-                program.append(random.choice((op.MLOAD, op.MSTORE, op.JUMP, op.JUMPI)))
+                program.append(random.choice((op.MLOAD, op.MSTORE, op.MCOPY, op.JUMP, op.JUMPI)))
         ends.add(same(monkeypatch, bytes(program), random.choice((50, 200, 100_000))))
     assert len(ends) > 3
 
