@@ -3,7 +3,8 @@
 
 Over all columns of a segment zstd is begun once, not once for each buffer, which in small segments
 takes longer than to compress it, and costs bytes. Columns that are unlike each other stand within a
-frame in blocks of their own: where a new one saves bytes is found out on the first rows of a table.
+frame in blocks of their own, or in frames where these are smaller: where a new one saves bytes is
+found out on the first rows of a table.
 """
 
 import struct
@@ -23,8 +24,9 @@ _SMALL: Final = 16 << 10
 _LARGE: Final = 256 << 10
 _LEAST: Final = 256
 _MOST_BLOCKS: Final = 32
-# A block more must save so much of all.
+# A block more must save so much of all, and frames of their own so much more.
 _GAIN: Final = 0.005
+_FRAMES_GAIN: Final = 0.02
 _RECORD_BATCH: Final = 3
 _START: Final = struct.Struct("<q")
 _MARK: Final = b"\xff\xff\xff\xff"
@@ -49,6 +51,7 @@ class FramePacker:
         # the list of them is.
         self._begins: tuple[int, ...] = ()
         self._list = 0
+        self._has_frames = False  # of its own for each block
 
     def pack(self, messages: "Sequence[pa.Buffer]") -> list[bytes]:
         """Return a segment, in parts: the length of its frames, then these.
@@ -62,14 +65,15 @@ class FramePacker:
             for start in range(0, len(message), _MOST):
                 stop = min(start + _MOST, len(message))
                 inside = [place for place in begins if start < place < stop]
-                frames.append(self._frame(message, [start, *inside, stop]))
+                frames += self._packed(message, [start, *inside, stop])
         frames.append(_END_FRAME)
         frames[0] = sum(map(len, frames)).to_bytes(LENGTH_SIZE, "little")
         return frames
 
     def learn(self, message: "pa.Buffer") -> None:
-        """Find out where blocks should begin, on the message of a record batch."""
+        """Find out where blocks should begin, and whether in one frame, on a batch's message."""
         self._begins, self._list = (), _list_of_buffers(message)
+        self._has_frames = False
         if not self._list:
             return
         count = _number(memoryview(message).cast("B"), self._list)
@@ -94,6 +98,16 @@ class FramePacker:
             else:
                 alone = together
         self._begins = tuple(begins)
+        # Of a stream zstd does not know how long it is, and looks for long repetitions only.
+        ends = [0, *self._places(message), len(message)]
+        apart = sum(self._size(message, *pair) for pair in pairwise(ends))
+        self._has_frames = apart < (1 - _FRAMES_GAIN) * len(self._frame(message, ends))
+
+    def _packed(self, message: "pa.Buffer", places: Sequence[int]) -> list[bytes]:
+        """Return frames of what begins and ends at `places`."""
+        if self._has_frames:
+            return [self._compressed(message, *pair) for pair in pairwise(places)]
+        return [self._frame(message, places)]
 
     def _places(self, message: "pa.Buffer") -> list[int]:
         """Return where blocks begin, except for the first."""

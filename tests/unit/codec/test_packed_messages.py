@@ -56,6 +56,26 @@ def test_pack__columns_like_each_other__begins_zstd_once() -> None:
     assert len(packer.pack([message])) == 3  # its length, one frame, the end
 
 
+def test_pack__only_short_repetitions__takes_frames_that_are_told_their_size() -> None:
+    random = np.random.default_rng(1)
+    columns = {
+        "id": np.arange(340),
+        "x": random.normal(size=340).round(4),
+        "text": [f"row {k} {random.bytes(12).hex()}" for k in range(340)],
+    }
+    batch = pa.record_batch(columns)
+    message = batch.serialize()
+    packer = FramePacker()
+    packer.learn(message)
+    segment = b"".join(packer.pack([message]))
+    assert check(segment, len(message) + len(END)) == bytes(message) + END
+    assert len(segment) < encoded_size(batch)
+    for other in (unlike(2_000), pa.record_batch({"x": np.zeros(9)})):  # nothing of it is left
+        message = other.serialize()
+        packer.learn(message)
+        assert len(packer.pack([message])) == 3
+
+
 def test_pack__megabytes__are_frames_that_every_reader_takes() -> None:
     random = np.random.default_rng(1)
     for values in (np.zeros(1 << 20), random.random(1 << 19), random.random(9 << 17)):
