@@ -105,9 +105,14 @@ class FramePacker:
 
     def _packed(self, message: "pa.Buffer", places: Sequence[int]) -> list[bytes]:
         """Return frames of what begins and ends at `places`."""
-        if self._has_frames:
-            return [self._compressed(message, *pair) for pair in pairwise(places)]
-        return [self._frame(message, places)]
+        if not self._has_frames:
+            return [self._frame(message, places)]
+        return [
+            self._compressed(message, start, stop)
+            if stop - start <= _LARGE
+            else self._frame(message, [start, stop])
+            for start, stop in pairwise(places)
+        ]
 
     def _places(self, message: "pa.Buffer") -> list[int]:
         """Return where blocks begin, except for the first."""

@@ -24,6 +24,18 @@ def unlike(rows: int) -> pa.RecordBatch:
     )
 
 
+def repeating(rows: int) -> pa.RecordBatch:
+    """Columns in which only a few bytes at a time stand again."""
+    random = np.random.default_rng(1)
+    return pa.record_batch(
+        {
+            "id": np.arange(rows),
+            "x": random.normal(size=rows).round(4),
+            "text": [f"row {k} {random.bytes(12).hex()}" for k in range(rows)],
+        }
+    )
+
+
 def check(segment: bytes, decoded: int) -> bytes:
     """Read by our reader and by the page."""
     frames = memoryview(segment)[4:]
@@ -57,19 +69,16 @@ def test_pack__columns_like_each_other__begins_zstd_once() -> None:
 
 
 def test_pack__only_short_repetitions__takes_frames_that_are_told_their_size() -> None:
-    random = np.random.default_rng(1)
-    columns = {
-        "id": np.arange(340),
-        "x": random.normal(size=340).round(4),
-        "text": [f"row {k} {random.bytes(12).hex()}" for k in range(340)],
-    }
-    batch = pa.record_batch(columns)
+    batch = repeating(340)
     message = batch.serialize()
     packer = FramePacker()
     packer.learn(message)
     segment = b"".join(packer.pack([message]))
     assert check(segment, len(message) + len(END)) == bytes(message) + END
     assert len(segment) < encoded_size(batch)
+    large = repeating(30_000).serialize()  # of which zstd by itself would keep less in sight
+    segment = b"".join(packer.pack([large]))
+    assert check(segment, len(large) + len(END)) == bytes(large) + END
     for other in (unlike(2_000), pa.record_batch({"x": np.zeros(9)})):  # nothing of it is left
         message = other.serialize()
         packer.learn(message)
