@@ -8,13 +8,12 @@ from streamlit.testing.v1 import AppTest
 
 from tests.app.conftest import Start
 from tests.app.screen import button, click, has_button, page, texts
-from tests.app.test_buying import again, held
+from tests.app.test_buying import again, held, paid_out
 from tests.app.test_pages import JARGON, PROOFS
 from tests.utils.app_market import AppMarket
 from truthmark.config.settings import DEVNET_PASSPHRASE
 from truthmark.market.drafts.terms import Assurance
 from truthmark.market.entries import Version
-from truthmark.market.settlement import Settlement
 
 pytestmark = pytest.mark.chain
 
@@ -33,13 +32,6 @@ def agree(at: AppTest, label: str) -> AppTest:
     assert wanted.disabled
     at.checkbox(key=f"{wanted.key}_known").check().run()
     return click(at, label)
-
-
-def paid_out(market: AppMarket, version: Version, role: str = "copycat") -> int:
-    """Pay the seller, or another, what the contracts hold for them; return what they have then."""
-    session = market.session(role)
-    Settlement(session).withdraw(version.terms.token, session.address)
-    return held(market, role)
 
 
 def test_check__random_bytes__shown_to_all_and_disputed_by_who_bought_nothing(
