@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.app.serving import serve
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import PATIENCE_MS, browser, faults
 from tests.utils.devnets import net
 from tests.utils.relays import make_papers, team_terms
 from tests.utils.wallets import add_wallet, bend, prompts
@@ -19,8 +19,6 @@ from truthmark.testing.network import Devnet
 __all__ = ["browser", "net"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
-
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture(scope="module")

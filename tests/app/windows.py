@@ -6,9 +6,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.utils.browsers import faults
-
-PATIENCE_MS = 120_000  # against hangs alone
+from tests.utils.browsers import PATIENCE_MS, faults
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from tools import web
 PLACES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 SERIOUS = ("serious", "critical")
+PATIENCE_MS = 120_000
+"""against hangs alone; for every test that a worker runs, as `expect` has one for all"""
 
 
 def find_chromium() -> str | None:

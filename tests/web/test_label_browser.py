@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import PATIENCE_MS, browser, faults
 from tests.utils.devnets import net
 from tests.utils.label_bounty import Posted, Rounds, post, rounds, serve_pages
 from tests.utils.label_page import ask_to_join
@@ -33,7 +33,6 @@ __all__ = ["browser", "net", "rounds"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.chain]
 
-PATIENCE_MS = 60_000
 PAYEES = ["0x" + f"e{n}" * 20 for n in range(3)]
 DESK: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 PHONE: dict[str, Any] = {

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.utils.browsers import browser, faults
+from tests.utils.browsers import PATIENCE_MS, browser, faults
 from tests.utils.injections import HOSTILE
 from tests.utils.label_page import ask_to_join
 from tests.utils.node_js import ROOT, TESTS
@@ -28,7 +28,6 @@ WEB = ROOT / "truthmark" / "web"
 HERE = "http://localhost"
 UNSAFE = "http://label.example"
 PAYEE = "0x" + "ab" * 20
-PATIENCE_MS = 20_000
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Label</title>
 <link rel="icon" href="data:,"><link rel="stylesheet" href="/src/label/label.css"></head>
 <body><main id="label"></main></body></html>"""
