@@ -2,7 +2,7 @@
 """Speed and size of what is packed for a sample: `python -m bench.sampled`.
 
 Processor time of one thread, ours and the peer's by turns, the best of five: so what else the
-machine does counts for little. (It was busy when these were taken.) Segments are small, so that
+machine does counts for little. Segments are small, so that
 chance can draw some to open, and each is compressed, encrypted and hashed by itself. Most reach the
 floor by 48 MiB. Rows near the end say what the time of a segment goes to; all else is to choose the
 rows, to copy, to hash the tree, and what there is once: to measure the first rows, to check values.
