@@ -58,7 +58,7 @@ class Click:
         start: Path of the page on which it is done.
         link: Selector of what is clicked.
         heading: Of the page that it leads to.
-        back: The link by which one returns, where the browser's way back leads further.
+        back: Selector of what one returns by, where the browser's way back leads further.
     """
 
     role: str
@@ -117,11 +117,11 @@ def clicks(seeded: Seeded) -> Iterator[Click]:
     yield Click("buyer", "a data set", "/", dataset, "Opinions about a hotel")
     scored = f"a[href*='bounty={bounties['scored']}']"
     yield Click("labeler", "a bounty", "/earnings", scored, "Opinions that are scored")
-    settled = f"a[href*='bounty={bounties['settled']}']"
-    # Streamlit keeps no history of links from a page to itself.
+    settled = f".st-key-asked_look_{bounties['settled']} button"
+    # The page only changes its address there, and draws itself again.
     yield Click(
         *("requester", "a bounty that was asked", "/asked", settled, "Handwritten digits"),
-        back="a[href$='/asked']",
+        back=".st-key-asked_all button",
     )
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from app import services
 from app.ask_views import Invitation, Progress, Quality
 from app.components.account import unlock_first
+from app.components.another import another
 from app.components.charts import confusion_chart, margin_chart
 from app.components.cost import cost_table
 from app.components.giving_back import giving_back
@@ -71,18 +72,17 @@ def _list() -> None:
             left.markdown(f"**{literal(entry.title)}** · no. {entry.number}")
             left.caption(literal(entry.phase + (f" · until {entry.until}" if entry.until else "")))
             with right:
-                st.page_link(
-                    "app_pages/asked.py",
-                    label="Look",
+                another(
+                    *("Look", "bounty", str(entry.number)),
+                    key=f"asked_look_{entry.number}",
                     icon=":material/check_circle:" if entry.is_over else ":material/pending:",
-                    query_params={"bounty": str(entry.number)},
                 )
     st.page_link("app_pages/new_bounty.py", label="New bounty", icon=":material/add:")
     giving_back()
 
 
 def _to_list() -> None:
-    st.page_link("app_pages/asked.py", label="All that I asked", icon=":material/arrow_back:")
+    another("All that I asked", "bounty", "", key="asked_all", icon=":material/arrow_back:")
 
 
 # ------------------------------------------------------------------------------- one
@@ -144,7 +144,9 @@ def _run(progress: Progress) -> None:
             account = services.account()
             if account is not None and account.is_locked:
                 unlock_first()
-            elif st.button("Run it now", key="asked_run", icon=":material/play_arrow:"):
+            elif st.button(
+                "Run it now", key=f"asked_run_{progress.number}", icon=":material/play_arrow:"
+            ):
                 asked.run(progress.number)
                 st.rerun()
         if run.lines:
@@ -173,10 +175,12 @@ def _invitations(number: int) -> None:
             _invitation(number, entry)
     with (
         st.expander("Invite somebody else, for a place that is free"),
-        st.form("asked_invite", border=False, clear_on_submit=True),
+        st.form(f"asked_invite_{number}", border=False, clear_on_submit=True),
     ):
         name = st.text_input(
-            "Name, or address of an account", key="asked_invite_name", persist_state="page"
+            "Name, or address of an account",
+            key=f"asked_invite_name_{number}",
+            persist_state="page",
         )
         is_asked = st.form_submit_button("Invite", icon=":material/person_add:")
     if is_asked and unlock_first():
@@ -196,13 +200,15 @@ def _invitation(number: int, entry: Invitation) -> None:
             with st.popover("In a terminal", icon=":material/terminal:"):
                 st.code(entry.command, language=None, wrap_lines=True)
             if not entry.is_by_account and st.button(
-                "New link", key=f"asked_again_{entry.name}", icon=":material/refresh:"
+                "New link", key=f"asked_again_{number}_{entry.name}", icon=":material/refresh:"
             ):
                 with shown(services.TruthmarkError):
                     asked.invite_again(number, entry.name)
                     st.rerun()
             if st.button(
-                "Take back", key=f"asked_revoke_{entry.name}", icon=":material/person_remove:"
+                "Take back",
+                key=f"asked_revoke_{number}_{entry.name}",
+                icon=":material/person_remove:",
             ):
                 with shown(services.TruthmarkError):
                     asked.revoke(number, entry.name)
@@ -291,7 +297,7 @@ def _unclear(progress: Progress, found: Quality) -> None:
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        key="asked_items",
+        key=f"asked_items_{progress.number}",
         height=min(420, 38 * (len(frame) + 1)),
         column_config={
             "confidence": st.column_config.NumberColumn(format="%d %%"),
@@ -324,38 +330,39 @@ def _again(progress: Progress) -> None:
     if not progress.can_follow:
         st.caption("What is unsure is known once it is scored.")
         return
-    with st.form("asked_wave"):
+    number = progress.number
+    with st.form(f"asked_wave_form_{number}"):
         below = st.number_input(
             "Items that lead by less than",
             1,
             1_000_000,
-            waves.usual_margin(progress.number),
-            key="asked_below",
+            waves.usual_margin(number),
+            key=f"asked_below_{number}",
             persist_state="page",
         )
         rounds = st.number_input(
-            "Labels an item", 2, 9, ROUNDS, key="asked_rounds", persist_state="page"
+            "Labels an item", 2, 9, ROUNDS, key=f"asked_rounds_{number}", persist_state="page"
         )
         given = st.text_input(
             "Path of a CSV with the columns item and answer: more that you know",
-            key="asked_given",
+            key=f"asked_given_{number}",
             help="A wave is judged by answers that were not used before.",
             persist_state="page",
         )
         is_asked = st.form_submit_button("What would it cost?", icon=":material/fact_check:")
     with st.expander("Answer some of these yourself: labelers of the wave are judged by them"):
-        knowing_panel(waves.WaveDesk(progress.number, int(below)))
-    held = f"asked_wave_{progress.number}"
+        knowing_panel(waves.WaveDesk(number, int(below)))
+    held = f"asked_wave_{number}"
     if is_asked and unlock_first():
         st.session_state.pop(held, None)
         with working("Making copies of the items") as report:
-            wave, mark = (int(below), int(rounds), given), waves.own_mark(progress.number)
-            offer = waves.review_wave(progress.number, *wave, report)
+            wave, mark = (int(below), int(rounds), given), waves.own_mark(number)
+            offer = waves.review_wave(number, *wave, report)
             st.session_state[held] = wave, offer, mark
     if held not in st.session_state:
         return
     wave, offer, mark = st.session_state[held]
-    if mark != waves.own_mark(progress.number):
+    if mark != waves.own_mark(number):
         st.info("You have answered since: ask again what it costs.", icon=":material/update:")
         return
     st.markdown(f"{count(offer.items, 'item')}, {wave[1]} labels each.")
@@ -364,16 +371,14 @@ def _again(progress: Progress) -> None:
     if account is not None and st.button(
         f"Pay {literal(offer.cost.total)} in as {literal(account.name)}",
         type="primary",
-        key=f"asked_fund_{account.address}",
+        key=f"asked_fund_{number}_{account.address}",
         icon=":material/payments:",
     ):
         with working("Storing and paying in") as report:
-            number = waves.fund_wave(
-                progress.number, wave[0], wave[1], wave[2], offer.cost.total, report
-            )
+            made = waves.fund_wave(number, wave[0], wave[1], wave[2], offer.cost.total, report)
         del st.session_state[held]
-        st.session_state.ask_done = number
-        st.query_params["bounty"] = str(number)
+        st.session_state.ask_done = made
+        st.query_params["bounty"] = str(made)
         st.rerun()
 
 
@@ -390,17 +395,21 @@ def _use(progress: Progress, found: Quality) -> None:
         file_name=f"bounty-{number}.csv",
         mime="text/csv",
         icon=":material/download:",
-        key="asked_download",
+        key=f"asked_download_{number}",
     )
-    with st.form("asked_export"):
+    with st.form(f"asked_export_{number}"):
         folder = st.text_input(
             "Or write all of it into a folder of this machine",
-            key="asked_folder",
+            key=f"asked_folder_{number}",
             placeholder="~/labels",
             persist_state="page",
         )
         formats = st.multiselect(
-            "Formats", found.formats, default=["parquet"], key="asked_formats", persist_state="page"
+            "Formats",
+            found.formats,
+            default=["parquet"],
+            key=f"asked_formats_{number}",
+            persist_state="page",
         )
         is_asked = st.form_submit_button("Write", icon=":material/save:")
     if is_asked:
@@ -411,7 +420,10 @@ def _use(progress: Progress, found: Quality) -> None:
     st.markdown("**Sell this**, with a share of each sale for those who labeled it.")
     if not progress.is_over:
         st.caption("Once everybody is paid.")
-    elif st.button("Sell this", key="asked_sell", icon=":material/sell:") and unlock_first():
+    elif (
+        st.button("Sell this", key=f"asked_sell_{number}", icon=":material/sell:")
+        and unlock_first()
+    ):
         with working("Writing") as report:
             path = labels.to_sell(number, report)
         for name in ("sell_listed", "sell_packed", "sell_backed_up", "sell_agreed"):

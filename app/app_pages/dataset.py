@@ -6,6 +6,7 @@ import streamlit as st
 from app import services
 from app.components.account import unlock_first
 from app.components.acting import news
+from app.components.another import another
 from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.live import live
@@ -158,10 +159,9 @@ def _versions(dataset: Dataset) -> None:
     st.subheader("Versions")
     for version in dataset.versions:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.page_link(
-                "app_pages/dataset.py",
-                label=f"no. {version.ref}",
-                query_params={"dataset": version.ref},
+            another(
+                *(f"no. {version.ref}", "dataset", version.ref),
+                key=f"dataset_version_{version.ref}",
                 disabled=version.ref == dataset.ref,
             )
             st.caption(
@@ -259,7 +259,12 @@ def _check(dataset: Dataset, sample: Drawn) -> None:
         key=f"dataset_blind_{dataset.ref}",
     )
     if st.button(
-        "Buy", key="dataset_buy", type="primary", icon=":material/shopping_cart:", width="stretch"
+        "Buy",
+        # The key names the data set: a click that was meant for one never counts for another.
+        key=f"dataset_buy_{dataset.ref}",
+        type="primary",
+        icon=":material/shopping_cart:",
+        width="stretch",
     ):
         with (
             shown(services.TruthmarkError),
@@ -282,12 +287,14 @@ def _pay(dataset: Dataset, price: Price) -> None:
             "endpoints of the chain disagree, or there is only one. Nothing has been paid now.",
             icon=":material/warning:",
         )
-        again = st.checkbox("Pay again, although it may be paid already", key="dataset_again")
-    # The key names the account, too: a click on a button of one never pays as another.
+        again = st.checkbox(
+            "Pay again, although it may be paid already", key=f"dataset_again_{dataset.ref}"
+        )
+    # The key names the data set and the account: a click on a button of one never pays as another.
     account = services.account()
     is_agreed = account is not None and st.button(
         f"Pay {literal(price.total)} as {literal(account.name)}",
-        key=f"dataset_pay_{account.address}",
+        key=f"dataset_pay_{dataset.ref}_{account.address}",
         type="primary",
         icon=":material/payments:",
         width="stretch",

@@ -230,7 +230,7 @@ def public_dispute(ref: str) -> None:
     held = f"dataset_dispute_{ref}"
     st.caption("You need not buy it to have a contract judge the parts that everybody can open.")
     look = "Look for a part to dispute"
-    if account_button(look, key="dataset_look", icon=":material/search:"):
+    if account_button(look, key=f"dataset_look_{ref}", icon=":material/search:"):
         with shown(services.TruthmarkError), working("Trying what is open") as progress:
             st.session_state[held] = services.find_unsealed(ref, progress)
     if (sentence := st.session_state.get(held)) is None:

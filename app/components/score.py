@@ -127,7 +127,7 @@ def challenge(found: Challenge) -> None:
         f"Disprove it as {literal(account.name)}",
         lambda: _proven(services.disprove(found.number)),
         "Proving it to the contract",
-        key=f"bounty_disprove_{account.address}",
+        key=f"bounty_disprove_{found.number}_{account.address}",
         type="primary",
         icon=":material/gavel:",
     )
@@ -165,7 +165,7 @@ def kept_reward(found: Kept) -> None:
                 "Take it out",
                 lambda: _take_out(found),
                 "Paying it out to you",
-                key=f"bounty_reward_{account.address}",
+                key=f"bounty_reward_{found.number}_{account.address}",
             )
         return
     st.caption("If that account is yours, take it out with the wallet that sent the proof.")

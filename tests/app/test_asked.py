@@ -205,7 +205,7 @@ def test_asked__download__is_a_table_of_all_items(start: Start, labeled: Labeled
     assert 0.9 * TEXTS <= len(rows) == len({row["name"] for row in rows})
     right = sum(row["label"] == ("good", "bad")[truth(row["name"])] for row in rows)
     assert right >= 0.8 * len(rows)
-    at.text_input(key="asked_folder").input(str(labeled.folder / "out"))
+    at.text_input(key=f"asked_folder_{labeled.number}").input(str(labeled.folder / "out"))
     click(at, "Write")
     assert "Written: " in page(at)
     assert (labeled.folder / "out" / "result.json").exists()
@@ -231,8 +231,10 @@ def test_asked__wave__is_reviewed_and_paid_by_clicking(
     start: Start, market: AppMarket, labeled: Labeled, started: Run
 ) -> None:
     at = look(start, labeled, "Unclear items")
-    at.number_input(key="asked_below").set_value(1_000_000)
-    at.text_input(key="asked_given").input(str(known(labeled.folder / "more.csv", range(TEXTS))))
+    at.number_input(key=f"asked_below_{labeled.number}").set_value(1_000_000)
+    at.text_input(key=f"asked_given_{labeled.number}").input(
+        str(known(labeled.folder / "more.csv", range(TEXTS)))
+    )
     click(at, "What would it cost?")
     assert not at.error, [shown(error.value) for error in at.error]
     had = held(market, "requester")
@@ -246,8 +248,8 @@ def test_asked__wave__is_reviewed_and_paid_by_clicking(
     assert f"It asks again what was unsure in bounty {labeled.number}." in said
     # The same wave is not paid twice.
     at = look(start, labeled, "Unclear items")
-    at.number_input(key="asked_below").set_value(1_000_000)
-    at.text_input(key="asked_given").input(str(labeled.folder / "more.csv"))
+    at.number_input(key=f"asked_below_{labeled.number}").set_value(1_000_000)
+    at.text_input(key=f"asked_given_{labeled.number}").input(str(labeled.folder / "more.csv"))
     button(at, "What would it cost?").click().run()
     assert f"as bounty {number}" in page(at) and not has_button(at, "Pay ")
 
@@ -275,16 +277,16 @@ def test_asked__team_with_hostile_names__is_invited_again_and_taken_back_by_clic
     assert all(link in said for link in before.values())
     # A new link for one; the old one is gone, the others stay.
     first, second = list(before)[:2]
-    at.button(key=f"asked_again_{first}").click().run()
+    at.button(key=f"asked_again_{number}_{first}").click().run()
     assert not at.exception
     after = {entry.name: entry.link for entry in asked.invitations(number)}
     assert after[first] != before[first] and before[first] not in page(at)
     assert {**after, first: ""} == {**before, first: ""}
     # One is taken back, and somebody else comes in their place.
-    at.button(key=f"asked_revoke_{second}").click().run()
+    at.button(key=f"asked_revoke_{number}_{second}").click().run()
     assert not at.exception and before[second] not in page(at)
     for name, is_kept in (("Carol", True), ("Carol", False), ("   ", False)):
-        at.text_input(key="asked_invite_name").input(name)
+        at.text_input(key=f"asked_invite_name_{number}").input(name)
         click(at, "Invite")
         assert bool(at.error) is not is_kept, name
     guests = [entry.name for entry in asked.invitations(number)]
@@ -292,8 +294,8 @@ def test_asked__team_with_hostile_names__is_invited_again_and_taken_back_by_clic
     assert asked.invitations(number)[-1].link in page(at)
     # By an account of their own they need no link.
     account = market.session("buyer").address
-    at.text_input(key="asked_invite_name").input(account)
+    at.text_input(key=f"asked_invite_name_{number}").input(account)
     click(at, "Invite")
     last = asked.invitations(number)[-1]
     assert last.is_by_account and "#code=" not in last.link
-    assert not [b for b in at.button if b.key == f"asked_again_{last.name}"]
+    assert not [b for b in at.button if b.key == f"asked_again_{number}_{last.name}"]

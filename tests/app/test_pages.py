@@ -68,6 +68,26 @@ def test_dataset__all_versions_and_custody__are_shown(start: Start, market: AppM
 
 
 @pytest.mark.chain
+def test_dataset__another_version_is_chosen__address_and_buttons_name_that(
+    start: Start, market: AppMarket
+):
+    older = market.sell(market.table("wine"), title="Wine, once", price="4 TUSD")
+    newer = market.sell(
+        market.table("wine"), title="Wine, twice", price="5 TUSD", update=str(older.listing_id)
+    )
+    services.reading._sync.clear()
+    at = start("dataset", dataset=older.ref)
+    assert not [b for b in at.button if b.key == f"dataset_buy_{newer.ref}"]
+    assert at.button(key=f"dataset_version_{older.ref}").disabled
+    at.button(key=f"dataset_version_{newer.ref}").click().run()
+    assert not at.exception
+    assert at.query_params["dataset"] == newer.ref
+    assert "Wine, twice" in page(at)
+    keys = {b.key for b in at.button}
+    assert f"dataset_buy_{newer.ref}" in keys and f"dataset_buy_{older.ref}" not in keys
+
+
+@pytest.mark.chain
 @pytest.mark.parametrize("ref", ["99999", "7@9", "x" * 5_000, "<script>", "-1", "1@1@1", "7@", "٧"])
 def test_dataset__name_of_nothing__says_so(start: Start, market: AppMarket, ref: str):
     at = start("dataset", dataset=ref)

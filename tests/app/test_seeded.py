@@ -30,7 +30,7 @@ from tests.app.seeded_world import (
 )
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
-from tests.app.windows import check, markup, open_context, open_window, settle
+from tests.app.windows import button, check, markup, open_context, open_window, settle
 from tests.utils.browsers import browser
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
@@ -350,7 +350,7 @@ def test_asked__unsure_items__are_answered_there_and_kept_for_the_next_wave(
     at = start("asked", role="requester", bounty=world["settled"])
     at.button_group(key="asked_part").select("Unclear items").run()
     assert not at.exception
-    at.number_input(key="asked_below").set_value(1_000_000)
+    at.number_input(key=f"asked_below_{world['settled']}").set_value(1_000_000)
     click(at, "What would it cost?")
     workspace = Workspace.find(
         world.net.home("requester"),
@@ -365,6 +365,24 @@ def test_asked__unsure_items__are_answered_there_and_kept_for_the_next_wave(
     at.button(key="knowing_undo").click().run()
     with AnswerLog(workspace.folder / "own-answers.log") as log:
         assert [log.codes[item] for item in log.codes] == [n % len(words) for n in range(7)]
+
+
+def test_asked__one_bounty_after_another__what_was_typed_stays_with_its_own(
+    start: Start, world: World
+) -> None:
+    at = start("asked", role="requester")
+    for name in ("settled", "scored"):
+        at.button(key=f"asked_look_{world[name]}").click().run()
+        assert not at.exception
+        assert at.query_params["bounty"] == world[name]
+        at.button_group(key="asked_part").select("Use them").run()
+        assert at.query_params["bounty"] == world[name]
+        field = at.text_input(key=f"asked_folder_{world[name]}")
+        assert not field.value
+        field.input(f"~/{name}").run()
+        at.button(key="asked_all").click().run()
+        assert not at.exception
+        assert "bounty" not in at.query_params
 
 
 @pytest.mark.usefixtures("undone")
@@ -527,6 +545,24 @@ def test_app__labeler_inside_the_app__goes_on_by_a_recovery_file_and_answers(
     window.goto(f"{url}/label?bounty={number}")
     expect(answered).to_be_visible()
     window.close()
+
+
+@pytest.mark.browser
+def test_app__requester__looks_at_one_of_the_list_and_stays_there(
+    window: Page, url: str, world: World
+) -> None:
+    window.goto(f"{url}/asked?role=requester")
+    number = world["settled"]
+    button(window, f"asked_look_{number}").click()
+    expect(window.get_by_role("heading", level=1)).to_have_text("Handwritten digits")
+    expect(window).to_have_url(re.compile(rf"/asked\?.*bounty={number}"))
+    check(window, "asked")
+    window.get_by_text("Use them", exact=True).click()
+    expect(window.get_by_role("button", name="Write")).to_be_visible()
+    expect(window.get_by_role("heading", level=1)).to_have_text("Handwritten digits")
+    button(window, "asked_all").click()
+    expect(window.get_by_role("heading", level=1)).to_have_text("Asked")
+    expect(window).not_to_have_url(re.compile("bounty="))
 
 
 @pytest.mark.browser
