@@ -80,15 +80,10 @@ def _owed(found: Earnings) -> None:
         st.caption("Anyone may pay it out to that address:")
         st.code(f"truthmark withdraw --for {found.account}", language=None)
         return
-
-    def act() -> str:
-        services.withdraw()
-        return f"{' and '.join(owed.amount for owed in found.owed)} came to you."
-
     act_button(
         KEY,
         "Withdraw all of it",
-        act,
+        lambda: f"{services.withdraw()} came to you.",
         "Paying it out to you",
         key=f"{KEY}_withdraw_{found.account}",
         type="primary",

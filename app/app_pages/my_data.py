@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the account has bought."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from app import services
 from app.components.account import unlock_first
 from app.components.acting import act_button, news
 from app.components.head import page_head
+from app.components.pager import page_of, pager
 from app.components.purchase import purchase_panel
 from app.components.text import literal
 
@@ -20,13 +19,14 @@ def show() -> None:
         st.info("This server holds no user's keys. On your own machine this opens what you bought:")
         st.code("truthmark get 17 ./data", language=None)
         return
-    if services.account() is None:
+    account = services.account()
+    if account is None:
         unlock_first()
         return
     news("purchase")
     _owed()
-    page = st.session_state.get("my_data_page", 1)
-    purchases, pages = services.purchases(page)
+    key = f"my_data_{account.address}"
+    page, purchases, pages = services.purchases(page_of(key))
     if not purchases:
         st.info("This account has not bought anything yet.", icon=":material/inbox:")
         st.page_link("app_pages/market.py", label="Show the market", icon=":material/storefront:")
@@ -45,10 +45,7 @@ def show() -> None:
                     query_params={"dataset": purchase.ref},
                 )
             purchase_panel(purchase)
-    if pages > 1:
-        st.number_input(
-            "Page", min_value=1, max_value=pages, key="my_data_page", persist_state="page"
-        )
+    pager(key, page, pages)
 
 
 def _owed() -> None:
@@ -60,16 +57,11 @@ def _owed() -> None:
         act_button(
             "purchase",
             "Withdraw",
-            lambda: _withdraw(owed),
+            lambda: f"{services.withdraw()} came to you.",
             "Paying it out to you",
             key="my_data_withdraw",
             icon=":material/payments:",
         )
-
-
-def _withdraw(owed: Sequence[str]) -> str:
-    services.withdraw()
-    return f"{' and '.join(owed)} came to you."
 
 
 show()

@@ -137,7 +137,11 @@ def _stake(found: MyValidator, everyone: Validators) -> None:
             disabled=found.free_tickets < 1,
         )
     with shown(services.TruthmarkError):
-        top_up(lambda payer: services.lacking_for_stake(tickets, payer), WALLET)
+        top_up(
+            lambda payer: services.lacking_for_stake(tickets, payer),
+            WALLET,
+            f"To add {count(tickets, 'ticket')},",
+        )
     if found.leaving_count:
         st.caption(
             f"{count(found.leaving_count, 'ticket')} on the way out; the next at {found.leaving[0]}"

@@ -62,10 +62,13 @@ def _draw(why: str, needs_gas: str) -> None:
     )
     coins = False
     if left.coins:
+        # Streamlit heeds a changed beginning only under another key: an account may have come to
+        # need its gas since.
+        stays = bool(needs_gas or left.running)
         coins = st.checkbox(
             literal(f"and {left.coins}, which pays for gas"),
-            value=not left.running and not needs_gas,
-            key=f"{KEY}_coins",
+            value=not stays,
+            key=f"{KEY}_coins_{stays}",
             persist_state="page",
         )
         if needs_gas:

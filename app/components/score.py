@@ -163,7 +163,7 @@ def kept_reward(found: Kept) -> None:
             act_button(
                 "bounty",
                 "Take it out",
-                lambda: _take_out(found),
+                lambda: f"{services.withdraw()} came to you.",
                 "Paying it out to you",
                 key=f"bounty_reward_{found.number}_{account.address}",
             )
@@ -184,11 +184,6 @@ def kept_reward(found: Kept) -> None:
         st.session_state[f"{key}_done"] = done
         tell("bounty", "It came to your address.")
         st.rerun()
-
-
-def _take_out(found: Kept) -> str:
-    services.withdraw()
-    return f"{found.amount} came to you."
 
 
 def _proven(reward: str) -> str:

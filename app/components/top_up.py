@@ -14,20 +14,22 @@ Lacking = Callable[[str], tuple[str, tuple[WalletAction, ...]]]
 """Given the wallet's account, or nothing, returns what is lacking in words, and what sends it."""
 
 
-def top_up(lacking: Lacking, key: str) -> None:
+def top_up(lacking: Lacking, key: str, wanted: str = "") -> None:
     """Let a wallet of this browser send what the account lacks; nothing where it lacks nothing.
 
     Args:
         lacking: See there.
         key: Of the wallet; unlike that of any other component.
+        wanted: For what it is, where nobody has asked for that yet: it is folded away then.
     """
     payer = chosen(key)
     lacks, actions = lacking(payer)
     if not lacks:
         return
-    with st.container(border=True):
+    begins = f"{wanted} your account here lacks" if wanted else "Your account here lacks"
+    with st.expander("Send it more from a wallet") if wanted else st.container(border=True):
         st.markdown(
-            f"Your account here lacks **{literal(lacks)}**. Send it from a wallet of this browser, "
+            f"{begins} **{literal(lacks)}**. Send it from a wallet of this browser, "
             "or from anywhere else to its address, which stands in the menu at the top."
         )
         wallet(services.wallet_offer(payer, actions), key)

@@ -144,13 +144,21 @@ def purchase_by_key(key: str) -> views.Purchase:
     return _purchase(session, find_purchase(session, key))
 
 
-def purchases(page: int = 1) -> tuple[tuple[views.Purchase, ...], int]:
-    """Return a page of the account's purchases, the newest first, and how many pages there are."""
+def purchases(page: int = 1) -> tuple[int, tuple[views.Purchase, ...], int]:
+    """Return a page of the account's purchases, the newest first.
+
+    Args:
+        page: From 1; the last one where there are fewer.
+
+    Returns:
+        Which page it is, what is on it, and how many pages there are.
+    """
     session = my_synced_session()
     found = Catalogue.of(session).purchases(buyer=session.address)[::-1]
     pages = max(1, -(-len(found) // PAGE_SIZE))
+    page = min(max(page, 1), pages)
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    return tuple(_purchase(session, purchase) for purchase in shown), pages
+    return page, tuple(_purchase(session, purchase) for purchase in shown), pages
 
 
 def open_purchase(key: str, progress: Progress) -> views.Opened | views.WrongKey | Checked:
@@ -276,15 +284,30 @@ def credits() -> tuple[str, ...]:
     return tuple(str(session.profile.amount(a, token)) for a, token in amounts if a)
 
 
-def withdraw() -> None:
-    """Pay out to the account all that the contracts hold for it.
+def withdraw() -> str:
+    """Pay out to the account all that the contracts hold for it; return what they paid.
 
     Raises:
+        MarketError: There is nothing.
         TruthmarkError: A contract refuses, or the account is locked.
     """
     session = my_session()
-    for token in session.profile.tokens:
-        Settlement(session).withdraw(token.address, session.address)
+    amounts = ((_withdraw(session, token.address), token) for token in session.profile.tokens)
+    paid = [str(session.profile.amount(units, token.address)) for units, token in amounts if units]
+    if not paid:
+        raise MarketError("nothing can be taken out now; reload the page")
+    return " and ".join(paid)
+
+
+def _withdraw(session: Session, token: str) -> int:
+    """Pay out one token; return how much the contracts say that they paid."""
+    return sum(
+        int(log.args["amount"])
+        for receipt in Settlement(session).withdraw(token, session.address)
+        for ledger in session.chain.contracts.values()
+        for log in ledger.logs(receipt.logs)
+        if log.event == "Withdrawn"
+    )
 
 
 def _paid(session: Session, purchase: Purchase) -> str:

@@ -11,7 +11,7 @@ from truthmark.types import Progress
 
 def opened() -> dict[str, str]:
     """Return the purchases whose key is there, by their key: no. and title."""
-    found, _ = purchases()
+    _, found, _ = purchases()
     return {it.key: f"{it.ref} · {it.title}" for it in found if it.can_open}
 
 

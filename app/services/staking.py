@@ -34,7 +34,7 @@ from truthmark.waiting import Deadline
 
 VALIDATORS_PAGE_SIZE: Final = 20
 _GAS: Final = 250_000
-"""Of registering, and of an offer."""
+"""Of registering, of an offer, and of an approval with what pays back what was slashed."""
 _GAS_A_TICKET: Final = 100_000
 
 _STATUSES: Final = {
@@ -192,7 +192,7 @@ def lacking_for_stake(tickets: int, payer: str) -> tuple[str, tuple[views.Wallet
 
 def lacking_for_cover(missing: str, payer: str) -> tuple[str, tuple[views.WalletAction, ...]]:
     """Return what the account lacks to pay back what was slashed, as `lacking_for_stake` does."""
-    return topping_up(missing, _GAS_A_TICKET, payer)
+    return topping_up(missing, _GAS, payer)
 
 
 # ------------------------------------------------------------------------------- actions

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way back to a wallet: what was chosen stays chosen, and what is said of it is true."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -59,6 +60,27 @@ def test_giving_back__refund_comes_and_amounts_are_alike__choice_stays_what_it_w
     at.run()
     click(at, "Send it there")
     assert given[-1] == (TWO, THREE)
+
+
+def test_giving_back__account_begins_to_need_its_gas__coins_are_not_chosen_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [views.Left(account=address(1), tokens=(), coins="1 ETH", running=())]
+    monkeypatch.setattr(returning, "left", lambda: now[0])
+    monkeypatch.setattr(giving_back, "wallet", lambda *_: None)
+    monkeypatch.setattr(services, "wallet_offer", lambda _: None)
+
+    def draw() -> None:
+        from app.components.giving_back import giving_back
+
+        giving_back()
+
+    at = AppTest.from_function(draw).run()
+    assert at.checkbox[0].value
+    now[0] = replace(now[0], running=(7,))
+    at.run()
+    assert not at.exception and "as long as bounty 7 runs" in page(at)
+    assert not at.checkbox[0].value
 
 
 @pytest.mark.parametrize(
