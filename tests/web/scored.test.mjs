@@ -208,7 +208,7 @@ test("a source that is slow holds nothing up, and then is waited for no more", a
       return url.startsWith(slow) ? never : world.fetch(url, init);
     };
     assert.equal((await look()).phase, "challenge"); // the log of the score is asked of one, too
-    assert.deepEqual([...chain.slow].map((url) => new URL(url).origin), [slow]);
+    assert.deepEqual([...chain.slow.keys()].map((url) => new URL(url).origin), [slow]);
     chain.patience = 1_000;
     asked.length = 0;
     await chain.finalBlock(); // would wait for long
@@ -218,6 +218,85 @@ test("a source that is slow holds nothing up, and then is waited for no more", a
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.equal(chain.slow.size, 0);
   }
+});
+
+/** A chain of three sources; `hold` answers a request, or lets it hang until it is broken off. */
+async function held(hold) {
+  const { world, bounty } = await delivered();
+  const { chain } = bounty;
+  chain.sources = [`${BASE}/rpc`, OTHER, `${WATCH}/rpc`];
+  chain.fetch = async (url, init) => {
+    init.signal.throwIfAborted();
+    return (await hold(url, init)) || world.fetch(url, init);
+  };
+  return { chain, world };
+}
+
+const aborted = (signal) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
+test("a question that is over leaves nothing open, and its slow source stays slow", async () => {
+  const open = new Set();
+  const { chain, world } = await held((url, { signal }) => {
+    if (!url.startsWith(BASE)) return undefined;
+    open.add(signal);
+    return aborted(signal).finally(() => open.delete(signal));
+  });
+  chain.patience = 0.02;
+  await chain.finalBlock();
+  chain.patience = 1_000; // each would wait for long
+  for (let n = 0; n < 3; n++) {
+    await chain.finalBlock();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual([[...chain.slow.keys()], open.size], [[`${BASE}/rpc`], 0]);
+  }
+  // Where it is needed, it is heard.
+  chain.fetch = (url, init) => (url.startsWith(WATCH) ? new Response(null, { status: 503 }) : world.fetch(url, init));
+  await chain.finalBlock();
+  assert.equal(chain.slow.size, 0);
+});
+
+test("a slow source is quick again only by an answer within patience", async () => {
+  let answer;
+  const { chain, world } = await held((url, { signal }) => {
+    if (!url.startsWith(BASE)) return undefined;
+    return Promise.race([aborted(signal), new Promise((resolve) => (answer = resolve))]);
+  });
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
+  const url = `${BASE}/rpc`;
+  const question = () => chain.agreed([["eth_chainId", []]]);
+  const body = JSON.stringify([{ id: 0, method: "eth_chainId", params: [] }]);
+  const reply = async () => answer(await world.fetch(url, { method: "POST", body }));
+  chain.known.add(url);
+  chain.patience = 0.02;
+  await question();
+  assert.ok(chain.slow.has(url));
+  chain.slow.set(url, 0); // it is tried again: no end of the question breaks that off
+  await question();
+  assert.ok(chain.slow.get(url) > 0);
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  await reply(); // too late
+  await settled();
+  assert.ok(chain.slow.has(url));
+  chain.patience = 1_000;
+  await question(); // not yet tried again
+  await reply();
+  await settled();
+  assert.ok(chain.slow.has(url));
+  chain.slow.set(url, 0);
+  await question();
+  await reply();
+  await settled();
+  assert.equal(chain.slow.size, 0);
+});
+
+test("on a development chain one slow source is waited for", async () => {
+  const { chain } = await held((url) => url.startsWith(BASE) && new Promise((resolve) => setTimeout(resolve, 30, null)));
+  const local = new chain.constructor({ ...chain.host, is_local: true }, chain.fetch);
+  assert.equal(local.patience, 60);
+  const asked = [];
+  local.fetch = (url, init) => (asked.push(new URL(url).origin), chain.fetch(url, init));
+  await local.agreed([["eth_chainId", []]]);
+  assert.deepEqual([new Set(asked), local.slow.size], [new Set([BASE]), 0]);
 });
 
 test("two sources that only the bounty names are no two", async () => {

@@ -10,6 +10,8 @@ const BATCH = 20;
 /** Seconds for which a source is waited for alone; then the next is asked beside it. */
 const PATIENCE = 2;
 const LOCAL_PATIENCE = 60;
+/** Seconds after which a slow source is let answer to its end once, so that it can be quick again. */
+const TRIAL = 60;
 
 /**
  * @typedef {object} Moment The newest block that counts as final.
@@ -36,8 +38,8 @@ export class Chain {
     /** One source a place. */
     this.sources = [...own, ...this.named];
     this.known = new Set();
-    /** Those that nobody waits for alone, until they are quick again. */
-    this.slow = new Set();
+    /** Those that nobody waits for alone, until they are quick again; and when that is tried next. */
+    this.slow = new Map();
     // On a development chain all are this machine, and slow together.
     this.patience = host.is_local ? LOCAL_PATIENCE : PATIENCE;
   }
@@ -118,7 +120,8 @@ export class Chain {
 
   /**
    * Ask as many sources as are needed, in their order; where one is slow or of no use, or what they
-   * say is not enough, the next beside them. Whoever is slow is heard all the same.
+   * say is not enough, the next beside them. Whoever is slow is heard all the same, until it is
+   * over: then what is still open ends, for browsers keep few connections to a place.
    * @template T, R
    * @param {(ask: (requests: [string, unknown[]][]) => Promise<any[]>) => Promise<T>} question
    * @param {number} needed
@@ -132,15 +135,15 @@ export class Chain {
     const waiting = [...this.sources];
     const timers = new Map();
     let problem = new Unavailable("no source of the chain answers; trying again");
-    let isOver = false;
+    const over = new AbortController();
     return new Promise((resolve, reject) => {
       const end = (settle, value) => {
-        isOver = true;
         timers.forEach((timer) => clearTimeout(timer));
+        over.abort();
         settle(value);
       };
       const step = () => {
-        if (isOver) return;
+        if (over.signal.aborted) return;
         let found;
         try {
           found = enough(heard);
@@ -153,24 +156,28 @@ export class Chain {
         if (!timers.size) end(reject, why(heard) ?? problem);
       };
       const begin = (url) => {
-        let isLate = false;
+        const begun = performance.now();
+        const mark = () => this.slow.set(url, performance.now() + 1000 * TRIAL);
+        const isTrial = begun > this.slow.get(url);
+        if (isTrial) mark();
+        const signal = isTrial ? undefined : over.signal;
         const late = () => {
-          isLate = true;
-          this.slow.add(url);
+          mark();
           step();
         };
         const listen = () => {
           clearTimeout(timers.get(url));
-          if (!isOver) timers.set(url, setTimeout(late, 1000 * this.patience));
+          if (!over.signal.aborted) timers.set(url, setTimeout(late, 1000 * this.patience));
         };
         const ask = async (requests) => {
-          if (isOver) throw problem; // others have answered meanwhile
-          return this.ask(url, requests).finally(listen);
+          if (over.signal.aborted) throw problem; // others have answered meanwhile
+          return this.ask(url, requests, signal).finally(listen);
         };
         listen();
         question(ask)
           .then((found) => {
-            if (!isLate) this.slow.delete(url);
+            const isQuick = performance.now() - begun < 1000 * this.patience;
+            if (isQuick && !signal?.aborted) this.slow.delete(url);
             heard.push({ found, isNamed: this.named.includes(url) });
           })
           .catch((error) => {
@@ -186,33 +193,34 @@ export class Chain {
     });
   }
 
-  /** @param {string} url @param {[string, unknown[]][]} requests @returns {Promise<any[]>} */
-  async ask(url, requests) {
+  /** @param {string} url @param {[string, unknown[]][]} requests @param {AbortSignal} [signal] @returns {Promise<any[]>} */
+  async ask(url, requests, signal) {
     if (!this.known.has(url)) {
-      await this.requireRightChain(url);
+      await this.requireRightChain(url, signal);
       this.known.add(url);
     }
     const replies = [];
     for (let at = 0; at < requests.length; at += BATCH) {
-      replies.push(...(await this.send(url, requests.slice(at, at + BATCH))));
+      replies.push(...(await this.send(url, requests.slice(at, at + BATCH), signal)));
     }
     return replies;
   }
 
-  async requireRightChain(url) {
-    const [id, first] = await this.send(url, [
+  async requireRightChain(url, signal) {
+    const requests = [
       ["eth_chainId", []],
       ["eth_getBlockByNumber", ["0x0", false]],
-    ]);
+    ];
+    const [id, first] = await this.send(url, requests, signal);
     const { chain_id, genesis } = this.host;
     if (toCount(id) !== chain_id || (genesis && first?.hash !== genesis)) {
       throw new Unavailable(`${new URL(url).host} is a source of another chain`);
     }
   }
 
-  async send(url, requests) {
+  async send(url, requests, signal) {
     const json = requests.map(([method, params], id) => ({ jsonrpc: "2.0", id, method, params }));
-    const found = await requestJson(this.fetch, url, { method: "POST", json });
+    const found = await requestJson(this.fetch, url, { method: "POST", json, signal });
     const byId = new Map(Array.isArray(found) ? found.map((entry) => [entry?.id, entry]) : []);
     return requests.map((_, id) => {
       const entry = byId.get(id);

@@ -10,14 +10,17 @@ export const MAX_REPLY = 8 << 20;
 
 /**
  * @param {typeof fetch} fetcher @param {string} url
- * @param {{method?: string, json?: unknown, bytes?: Uint8Array, limit?: number, who?: string}} [options]
+ * @param {{method?: string, json?: unknown, bytes?: Uint8Array, limit?: number, who?: string,
+ *   signal?: AbortSignal}} [options] With a signal: when nobody needs the answer any more.
  * @returns {Promise<Uint8Array>}
  * @throws {Unavailable} Nobody answers, or not now; 404 too.
  * @throws {Refusal} It is refused for good.
  */
 export async function request(fetcher, url, options = {}) {
   const { method = "GET", json, bytes, limit = MAX_REPLY, who = new URL(url).host } = options;
-  const init = { method, redirect: "error", credentials: "omit", signal: AbortSignal.timeout(SECONDS * 1000) };
+  const late = AbortSignal.timeout(SECONDS * 1000);
+  const signal = options.signal ? AbortSignal.any([options.signal, late]) : late;
+  const init = { method, redirect: "error", credentials: "omit", signal };
   if (json !== undefined) {
     init.headers = { "Content-Type": "application/json" };
     init.body = JSON.stringify(json);
