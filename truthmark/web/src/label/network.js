@@ -26,7 +26,8 @@ export function openingFetch(name) {
     try {
       const reply = await fetch(input, { ...init, signal: AbortSignal.any(signals) });
       if (!reply.ok && kept) return kept;
-      if (reply.ok) cache?.put(key, reply.clone()).catch(() => {});
+      // Kept before it is given, for who asked breaks off what is still under way then.
+      if (reply.ok) await cache?.put(key, reply.clone()).catch(() => {});
       return reply;
     } catch (error) {
       if (!kept) throw error;
