@@ -148,7 +148,7 @@ def _royalties(row: Earning, place: int) -> None:
         "Draw it",
         lambda: f"{services.draw_royalties(row.number) or 'It'} was paid out.",
         "Drawing what sales owe",
-        key=f"{KEY}_draw_{row.number}_{place}",
+        key=f"{KEY}_draw_{row.number}_{place}_{services.acting_as()}",
         icon=":material/call_received:",
     )
 

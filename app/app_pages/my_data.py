@@ -24,7 +24,7 @@ def show() -> None:
         unlock_first()
         return
     news("purchase")
-    _owed()
+    _owed(account.address)
     key = f"my_data_{account.address}"
     page, purchases, pages = services.purchases(page_of(key))
     if not purchases:
@@ -48,7 +48,7 @@ def show() -> None:
     pager(key, page, pages)
 
 
-def _owed() -> None:
+def _owed(account: str) -> None:
     owed = services.credits()
     if not owed:
         return
@@ -59,7 +59,7 @@ def _owed() -> None:
             "Withdraw",
             lambda: f"{services.withdraw()} came to you.",
             "Paying it out to you",
-            key="my_data_withdraw",
+            key=f"my_data_withdraw_{account}",
             icon=":material/payments:",
         )
 

@@ -189,37 +189,38 @@ def _offer(found: MyValidator) -> None:
 
 
 def _offer_form() -> None:
-    with st.form(f"{KEY}_offer", border=False):
+    key = f"{KEY}_{services.acting_as()}"
+    with st.form(f"{key}_offer", border=False):
         first, second = st.columns(2)
         fee = first.number_input(
-            "Fee for each sale", min_value=0.0, value=0.1, key=f"{KEY}_fee", persist_state="page"
+            "Fee for each sale", min_value=0.0, value=0.1, key=f"{key}_fee", persist_state="page"
         )
-        token = second.selectbox("in", services.tokens(), key=f"{KEY}_token", persist_state="page")
+        token = second.selectbox("in", services.tokens(), key=f"{key}_token", persist_state="page")
         days = first.number_input(
             "Longest obligation, in days",
             min_value=1,
             max_value=365,
             value=100,
-            key=f"{KEY}_days",
+            key=f"{key}_days",
             persist_state="page",
         )
         lock = second.number_input(
             "Stake for one obligation",
             min_value=0.0,
             value=100.0,
-            key=f"{KEY}_lock",
+            key=f"{key}_lock",
             persist_state="page",
         )
         url = st.text_input(
             "Where your node answers (may be empty)",
-            key=f"{KEY}_url",
+            key=f"{key}_url",
             max_chars=128,
             help="Sellers ask there whether it runs.",
             persist_state="page",
         )
         unsampled = st.checkbox(
             "Keep also what nobody but its seller has seen any of",
-            key=f"{KEY}_unsampled",
+            key=f"{key}_unsampled",
             help="Else you keep only what buyers could see a sample of, drawn by chance.",
             persist_state="page",
         )

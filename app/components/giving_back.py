@@ -51,13 +51,15 @@ def _draw(why: str, needs_gas: str) -> None:
         owed = f", {one.owed} of it still in the contracts, from where it is drawn first"
         st.caption(literal(f"{one.name}: {one.amount}{owed if one.owed else ''}."))
     # A choice holds as long as its texts do, so there are no amounts in them.
+    # Keys name the account: what was chosen for one, or clicked, never counts for another.
+    key = f"{KEY}_{left.account}"
     names = {one.address: one.name for one in left.tokens}
     wanted = st.multiselect(
         "What",
         list(names),
-        default=_chosen_before(list(names)),
+        default=_chosen_before(key, list(names)),
         format_func=lambda token: names.get(token, token),
-        key=f"{KEY}_what",
+        key=f"{key}_what",
         persist_state="page",
     )
     coins = False
@@ -68,7 +70,7 @@ def _draw(why: str, needs_gas: str) -> None:
         coins = st.checkbox(
             literal(f"and {left.coins}, which pays for gas"),
             value=not stays,
-            key=f"{KEY}_coins_{stays}",
+            key=f"{key}_coins_{stays}",
             persist_state="page",
         )
         if needs_gas:
@@ -83,7 +85,7 @@ def _draw(why: str, needs_gas: str) -> None:
     to = st.text_input(
         "To",
         value=chosen(WALLET),
-        key=f"{KEY}_to_{chosen(WALLET)}",
+        key=f"{key}_to_{chosen(WALLET)}",
         placeholder="0x…",
         max_chars=42,
         persist_state="page",
@@ -93,16 +95,16 @@ def _draw(why: str, needs_gas: str) -> None:
         "Send it there",
         lambda: returning.give_back(to, tuple(wanted), coins=coins),
         "Sending it",
-        key=f"{KEY}_send",
+        key=f"{key}_send",
         type="primary",
         icon=":material/send:",
         disabled=not to or not (wanted or coins),
     )
 
 
-def _chosen_before(tokens: list[str]) -> list[str] | None:
+def _chosen_before(key: str, tokens: list[str]) -> list[str] | None:
     """Add what has come since to what was chosen; return all where nothing was chosen yet."""
-    held, seen = f"{KEY}_what", f"{KEY}_seen"
+    held, seen = f"{key}_what", f"{key}_seen"
     known = st.session_state.get(seen, tokens)
     st.session_state[seen] = tokens
     if held not in st.session_state:

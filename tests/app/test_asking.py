@@ -277,9 +277,9 @@ def test_give_back__tokens_and_coins_that_are_left__come_to_the_wallet(
     dollar = session.token(token).functions
     market.net.fund(session.address, {token: 5})
     at = start("asked", role="copycat")
-    assert at.multiselect(key="give_back_what").value
+    assert at.multiselect(key=f"give_back_{session.address}_what").value
     assert has_button(at, "Send it there")
-    at.text_input(key="give_back_to_").input(wallet).run()
+    at.text_input(key=f"give_back_{session.address}_to_").input(wallet).run()
     held, coins = dollar.balanceOf(session.address).call(), session.chain.balance(session.address)
     try:
         click(at, "Send it there")

@@ -45,9 +45,9 @@ def test_giving_back__refund_comes_and_amounts_are_alike__choice_stays_what_it_w
         giving_back()
 
     at = AppTest.from_function(draw).run()
-    at.text_input(key="give_back_to_").input(WALLET).run()
+    at.text_input(key=f"give_back_{address(1)}_to_").input(WALLET).run()
     click(at, "Send it there")
-    at.multiselect(key="give_back_what").set_value([f"TUSD {TWO}"]).run()
+    at.multiselect(key=f"give_back_{address(1)}_what").set_value([f"TUSD {TWO}"]).run()
     now[0] = left(one, views.LeftToken(TWO, f"TUSD {TWO}", "25", "20"))
     at.run()
     assert f"TUSD {TWO}: 25, 20 of it still in the contracts" in page(at)
@@ -80,6 +80,11 @@ def test_giving_back__account_begins_to_need_its_gas__coins_are_not_chosen_any_m
     now[0] = replace(now[0], running=(7,))
     at.run()
     assert not at.exception and "as long as bounty 7 runs" in page(at)
+    assert not at.checkbox[0].value
+    # What was ticked for one account is not for another.
+    at.checkbox[0].check().run()
+    now[0] = replace(now[0], account=address(2))
+    at.run()
     assert not at.checkbox[0].value
 
 

@@ -19,6 +19,7 @@ from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import ValidatorOffer
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
+from truthmark.testing.network import role_address
 from truthmark.text import clean
 
 pytestmark = pytest.mark.chain
@@ -37,12 +38,13 @@ def offers(market: AppMarket) -> list[ValidatorOffer]:
 
 def publish(at: AppTest, **fields: object) -> AppTest:
     """Fill in the form of an offer, and send it."""
-    at.number_input(key="validators_fee").set_value(fields.get("fee", 0.25))
-    at.selectbox(key="validators_token").select("TUSD")
-    at.number_input(key="validators_days").set_value(fields.get("days", 40))
-    at.number_input(key="validators_lock").set_value(fields.get("lock", 50.0))
-    at.text_input(key="validators_url").input(str(fields.get("url", "")))
-    box = at.checkbox(key="validators_unsampled")
+    key = f"validators_{role_address(ROLE)}"
+    at.number_input(key=f"{key}_fee").set_value(fields.get("fee", 0.25))
+    at.selectbox(key=f"{key}_token").select("TUSD")
+    at.number_input(key=f"{key}_days").set_value(fields.get("days", 40))
+    at.number_input(key=f"{key}_lock").set_value(fields.get("lock", 50.0))
+    at.text_input(key=f"{key}_url").input(str(fields.get("url", "")))
+    box = at.checkbox(key=f"{key}_unsampled")
     (box.check if fields.get("unsampled") else box.uncheck)()
     return click(at, "Publish")
 
@@ -153,9 +155,10 @@ def test_validators__whole_job__is_done_by_clicking(start: Start, market: AppMar
     assert now - had == 200 * 10**18
     assert not has_button(at, "Withdraw what is free")
     before = tokens.balanceOf(owner).call()
-    at.text_input(key="give_back_to_").input(owner).run()
-    at.multiselect(key="give_back_what").set_value(["TMK"]).run()
-    assert not at.checkbox(key="give_back_coins_True").value  # one obligation runs, and takes gas
+    at.text_input(key=f"give_back_{session.address}_to_").input(owner).run()
+    at.multiselect(key=f"give_back_{session.address}_what").set_value(["TMK"]).run()
+    # One obligation runs, and takes gas.
+    assert not at.checkbox(key=f"give_back_{session.address}_coins_True").value
     click(at, "Send it there")
     assert tokens.balanceOf(session.address).call() == 0
     assert tokens.balanceOf(owner).call() - before == now
