@@ -193,6 +193,7 @@ def test_distinct__values_that_are_not_compared__have_no_figure(values: pa.Array
 
 
 @pytest.mark.parametrize("kind", ["even", "skewed", "blocks"])
+@pytest.mark.untraced
 def test_distinct__a_hundred_samples__hold_the_truth(kind: str) -> None:
     chance = random.Random(7)
     words = range(400)

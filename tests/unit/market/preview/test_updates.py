@@ -96,6 +96,7 @@ def test_wanted_keys__older_version_is_not_to_be_had__opens_nothing(market: Prev
     assert market.look(version).state is PreviewState.SHOWN
 
 
+@pytest.mark.untraced
 def test_look__forty_older_versions_that_are_not_to_be_had__are_asked_for_once_each(
     market: PreviewMarket,
 ) -> None:
