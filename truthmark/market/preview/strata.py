@@ -8,6 +8,7 @@ from functools import cache, cached_property
 from itertools import accumulate
 from typing import Final
 
+from truthmark.codec.decoder_child import fields_of
 from truthmark.codec.files_table import BYTES, TABLE, Entry, read_schema
 from truthmark.codec.limits import (
     BYTES_SEGMENT,
@@ -304,16 +305,23 @@ def find_strata(structure: Structure, asked: int, taken: Collection[bytes] = ())
 def column_text(entry: Entry) -> bytes:
     """Return names and types of a table's columns: what pandas notes of an index is no part of it.
 
-    What cannot be read as a schema is like no other.
+    No two schemas have the same: within a text of a type a name may look like another type, so the
+    fields of which it is made follow it, and each text stands there by its hash. What cannot be
+    read as a schema is like no other.
     """
     try:
         schema = read_schema(entry, PATIENT)
     except CodecError:
         return b"\0" + (entry.schema or b"")
-    return b"".join(
-        f"{field.name}\0{field.type}\0{int(field.nullable)}\0".encode("utf-8", "replace")
-        for field in schema
-    )
+    found, waiting = [], list(reversed(list(schema)))
+    while waiting:
+        field = waiting.pop()
+        parts = fields_of(field.type)
+        for text in (field.name, str(field.type)):
+            found.append(sha256(text.encode("utf-8", "replace")))
+        found.append(bytes([field.nullable]) + len(parts).to_bytes(4, "big"))
+        waiting += reversed(parts)
+    return b"\1" + b"".join(found)
 
 
 def files_shards(index: ShardIndex) -> range:

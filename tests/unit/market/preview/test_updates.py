@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
 import pytest
 
 from tests.utils.previews import (
@@ -12,11 +13,13 @@ from tests.utils.previews import (
     PreviewMarket,
     make,
 )
+from truthmark.codec.files_table import Entry
+from truthmark.codec.segments import schema_message
 from truthmark.errors import MarketError
 from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState, looking, older
 from truthmark.market.preview.remembered import Broken, Remembered
-from truthmark.market.preview.strata import find_strata
+from truthmark.market.preview.strata import column_text, find_strata
 
 BIG = {"a.parquet": 200}
 
@@ -96,7 +99,6 @@ def test_wanted_keys__older_version_is_not_to_be_had__opens_nothing(market: Prev
     assert market.look(version).state is PreviewState.SHOWN
 
 
-@pytest.mark.untraced
 def test_look__forty_older_versions_that_are_not_to_be_had__are_asked_for_once_each(
     market: PreviewMarket,
 ) -> None:
@@ -185,6 +187,55 @@ def test_strata__taken_over_under_another_schema_or_row_count__is_new() -> None:
         structure.name_of(replace(segment, decoded_bytes=1 << 40), schema),
     }
     assert find_strata(structure, 16, names).taken_over == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            [pa.field("a", pa.int32()), pa.field("b", pa.int64())],
+            [pa.field("a\0int32\x001\0b", pa.int64())],
+        ),
+        (
+            [pa.field("s", pa.struct([("a", pa.int32()), ("b", pa.int64())]))],
+            [pa.field("s", pa.struct([("a: int32, b", pa.int64())]))],
+        ),
+        (
+            [pa.field("m", pa.map_(pa.string(), pa.int8()))],
+            [pa.field("m", pa.map_(pa.string(), pa.field("value", pa.int8(), nullable=False)))],
+        ),
+    ],
+    ids=["columns", "struct", "nulls in a map"],
+)
+def test_column_text__one_schema_reads_like_another__is_another(
+    before: list[pa.Field], after: list[pa.Field]
+) -> None:
+    """Or segments of the first would be taken over, undrawn, under one that does not fit them."""
+    texts = {
+        column_text(Entry("t", "table", None, 0, 1, schema_message(pa.schema(fields))))
+        for fields in (before, after)
+    }
+    assert len(texts) == 2
+
+
+def test_look__update_under_a_schema_that_reads_like_the_old_one__is_drawn_and_bad(
+    market: PreviewMarket,
+) -> None:
+    def rows(place: int) -> pa.Table:
+        pair = pa.StructArray.from_arrays(
+            [pa.array([place] * 9, pa.int32()), pa.array([place] * 9, pa.int64())], ["a", "b"]
+        )
+        return pa.table({"s": pair})
+
+    def other(place: int) -> pa.Table:
+        return pa.table({"s": pa.array([{"a: int32, b": place}] * 9)})
+
+    before = make(BIG, rows=rows)
+    market.open_sample(before, market.list_version(before, 1, 1))
+    after = make(BIG, rows=other, previous=[before.forged.manifest.cid]).take_over(before)
+    version = market.list_version(after, 1, 2)
+    market.open_sample(after, version)
+    assert market.look(version).state is PreviewState.BAD
 
 
 def chain_of(market: PreviewMarket, length: int, names: int = 1) -> list[Made]:
