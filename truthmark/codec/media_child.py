@@ -14,13 +14,16 @@ the file behind it; each reply is one byte. Of the file only `OPENS` and `FAILS`
 import importlib
 import io
 import json
+import math
 import mmap
+import re
 import resource
 import signal
 import struct
 import sys
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 HEAD = ">16sQd"
 OPENS, FAILS, LACKS, MISSING, SHORT = 1, 2, 3, 4, 5
@@ -146,9 +149,27 @@ def _flac(data: bytes) -> bool:
         is_last, size = data[at] >> 7, int.from_bytes(data[at + 1 : at + 4], "big")
         at += 4 + size
         if is_last:
+            # A tag that players of the nineties put behind any sound.
+            end = len(data) - (128 if data[-128:-125] == b"TAG" else 0)
             # The sync code of a frame: fourteen bits, a reserved one, and the blocking strategy.
-            return data[at : at + 1] == b"\xff" and data[at + 1] & 0xFE == 0xF8
+            is_frame = data[at : at + 1] == b"\xff" and data[at + 1] & 0xFE == 0xF8
+            return is_frame and _crc_16(data[at:end]) == 0
     return False
+
+
+def _crc_16(frames: bytes) -> int:
+    """Return what is left of frames, each of which ends with its checksum: nothing."""
+    table, rest = [_crc_16_of_byte(byte) for byte in range(256)], 0
+    for byte in frames:
+        rest = (rest << 8 & 0xFF00) ^ table[rest >> 8 ^ byte]
+    return rest
+
+
+def _crc_16_of_byte(byte: int) -> int:
+    rest = byte << 8
+    for _ in range(8):
+        rest = rest << 1 ^ (0x18005 if rest & 0x8000 else 0)
+    return rest
 
 
 def _json(data: bytes) -> bool:
@@ -157,7 +178,9 @@ def _json(data: bytes) -> bool:
 
 
 def _json_lines(data: bytes) -> bool:
-    lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
+    # Unlike other ends of lines, these cannot stand in a text of JSON.
+    lines = re.split(r"[\r\n]+", data.decode("utf-8-sig"))
+    lines = [line for line in lines if line.strip()]
     for line in lines:
         json.loads(line)
     return bool(lines)
@@ -178,32 +201,58 @@ def _safetensors(data: bytes) -> bool:
     if not 2 <= size <= len(data) - 8:
         return False
     head = json.loads(data[8 : 8 + size].decode())
-    spans = sorted(tuple(v["data_offsets"]) for k, v in head.items() if k != "__metadata__")
+    tensors = [tensor for name, tensor in head.items() if name != "__metadata__"]
     at = 0
-    for start, end in spans:
-        if start != at or end < start:
+    for tensor in sorted(tensors, key=lambda it: it["data_offsets"]):
+        start, end = tensor["data_offsets"]
+        if start != at or end < start or not _fits(tensor, end - start):
             return False
         at = end
     return at == len(data) - 8 - size
 
 
+def _fits(tensor: dict[str, Any], size: int) -> bool:
+    """Whether a tensor of its type and shape has so many bytes; of types not known here any."""
+    bits = _BITS.get(tensor["dtype"])
+    return bits is None or math.prod(tensor["shape"]) * bits == 8 * size
+
+
+_BITS = {
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64"), 64),
+}
+
+
 def _onnx(data: bytes) -> bool:
     """Walk the fields of a ModelProto: ir_version (1) and a graph (7) must be among them."""
-    at, fields = 0, set()
+    model = _message(data)
+    if model is None or (1, 0) not in model or (7, 2) not in model:
+        return False
+    # Of the graph, which has nearly all bytes, its nodes (1) or its outputs (12).
+    graph = _message(model[7, 2])
+    return graph is not None and ((1, 2) in graph or (12, 2) in graph)
+
+
+def _message(data: bytes) -> dict[tuple[int, int], bytes] | None:
+    """Return the last content of each field of a message, by number and wire type."""
+    at, fields = 0, dict[tuple[int, int], bytes]()
     while at < len(data):
         tag, at = _varint(data, at)
         number, wire = tag >> 3, tag & 7
+        size = 0
         if wire == 0:
             _, at = _varint(data, at)
         elif wire == 2:
             size, at = _varint(data, at)
-            at += size
         elif wire in (1, 5):
-            at += 8 if wire == 1 else 4
-        else:
-            return False
-        fields.add((number, wire))
-    return at == len(data) and {(1, 0), (7, 2)} <= fields
+            size = 8 if wire == 1 else 4
+        if wire not in (0, 1, 2, 5) or not number:
+            return None
+        fields[number, wire] = data[at : at + size]
+        at += size
+    return fields if at == len(data) else None
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@
 import io
 import json
 import os
+import random
 import struct
 import wave
 from collections.abc import Iterator
@@ -47,15 +48,39 @@ def safetensors() -> bytes:
     return struct.pack("<Q", len(head)) + head + bytes(8)
 
 
+def crc(data: bytes, poly: int, bits: int) -> bytes:
+    rest = int.from_bytes(data, "big") << bits
+    for at in range(rest.bit_length() - 1, bits - 1, -1):
+        rest ^= (poly << (at - bits)) if rest >> at & 1 else 0
+    return rest.to_bytes(bits // 8, "big")
+
+
+def flac(frames: int = 3) -> bytes:
+    """Return silence of 16 bits, one channel, 192 samples a frame."""
+    data = b"fLaC\x80\x00\x00\x22" + bytes(34)
+    for number in range(frames):
+        head = b"\xff\xf8\x19\x08" + bytes([number])
+        frame = head + crc(head, 0x107, 8) + bytes(3)
+        data += frame + crc(frame, 0x18005, 16)
+    return data
+
+
+def onnx(graph: bytes) -> bytes:
+    return b"\x08\x08\x3a" + bytes([len(graph)]) + graph
+
+
 GOOD = {
     "a.jpg": lambda: picture("JPEG"),
     "a.PNG": lambda: picture("PNG"),
     "a.webp": lambda: picture("WEBP"),
     "a.gif": lambda: picture("GIF"),
     "a.wav": sound,
-    "a.flac": lambda: b"fLaC\x80\x00\x00\x22" + bytes(34) + b"\xff\xf8" + bytes(9),
+    "a.flac": flac,
     "a.json": lambda: b'{"a": [1, 2]}',
     "a.jsonl": lambda: b'{"a": 1}\n{"a": 2}\n',
+    # Ends of lines elsewhere, and in JSON what a text may have as it is.
+    "b.jsonl": lambda: '{"a": "x\u2028y\u2029z\x85"}\r\n\r\n["\x7f"]'.encode(),
+    "b.flac": lambda: flac() + b"TAG" + bytes(125),
     "a.parquet": parquet,
     "a.safetensors": safetensors,
     "a.onnx": lambda: softmax(4),
@@ -83,7 +108,9 @@ def test_open__noise_under_its_name__does_not_open(media: MediaOpener, name: str
     assert media.open(kind_of(name) or "", os.urandom(5_000)) is Opened.NO
 
 
-@pytest.mark.parametrize("name", ["a.jpg", "a.parquet", "a.onnx", "a.safetensors", "a.wav"])
+@pytest.mark.parametrize(
+    "name", ["a.jpg", "a.parquet", "a.onnx", "a.safetensors", "a.wav", "a.flac"]
+)
 def test_open__cut_short__does_not_open(media: MediaOpener, name: str) -> None:
     data = GOOD[name]()
     assert media.open(kind_of(name) or "", data[: len(data) // 2]) is Opened.NO
@@ -109,6 +136,14 @@ def test_openers__by_themselves__tell_good_from_damaged(name: str) -> None:
     [
         ("WAV", b"RIFF\x24\0\0\0WAVEfmt \x02\0\0\0ab"),
         ("FLAC", b"fLaC\0\0\0\x02ab"),
+        ("FLAC", flac() + bytes([7])),
+        ("FLAC", b"fLaC\x80\0\0\x22" + bytes(34) + b"\xff\xf8" + random.Random(1).randbytes(999)),
+        (
+            "SAFETENSORS",
+            safetensors().replace(b'"shape": [2]', b'"shape": [9]'),
+        ),
+        ("ONNX", onnx(b"noise of a graph")),
+        ("ONNX", onnx(b"")),
         (
             "SAFETENSORS",
             struct.pack("<Q", 47) + b'{"w": {"dtype": "F32", "data_offsets": [4, 8]}}' * 2,
