@@ -7,6 +7,7 @@ which no value is there twice comes out as long as it is, one of classes as what
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MAX_CELLS: Final = 4_000_000
-"""Of a table in which different values are counted; columns behind them have no such figure."""
+"""Of a table in which different values are counted, those of its dictionaries among them; columns
+behind them have no such figure."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +115,13 @@ class DistinctCounter:
         self._left -= self._table.num_rows
         if not positions or self._left < 0:
             return None
+        values = self._table.column(positions[-1])
+        dictionaries, used = _dictionaries(values)
+        self._left -= sum(map(len, dictionaries))
+        if self._left < 0:
+            return None
         try:
-            codes = _codes(self._table.column(positions[-1]))
+            codes = _codes(values) if not dictionaries else _shared(values, dictionaries, used)
         except (pa.ArrowException, ValueError):
             return None  # of a type whose values Arrow does not compare
         if codes is None:
@@ -135,35 +142,62 @@ class DistinctCounter:
         )
 
 
+def _dictionaries(column: "pa.ChunkedArray") -> "tuple[list[pa.Array], list[int]]":
+    """Return the dictionaries of a column, and which of them each chunk has.
+
+    Of a segment of next to no bytes thousands of batches can share one that is large: each is
+    returned once.
+    """
+    if not pa.types.is_dictionary(column.type):
+        return [], []
+    places: dict[tuple[int, ...], int] = {}
+    found: list[pa.Array] = []
+    used: list[int] = []
+    for chunk in column.chunks:
+        values = chunk.dictionary
+        addresses = (0 if it is None else it.address for it in values.buffers())
+        key = (len(values), values.offset, *addresses)
+        if key not in places:
+            places[key] = len(found)
+            found.append(values)
+        used.append(places[key])
+    return found, used
+
+
+def _shared(
+    column: "pa.ChunkedArray", dictionaries: "Sequence[pa.Array]", used: Sequence[int]
+) -> "np.ndarray[Any, Any] | None":
+    """Return what `_codes` does, for the chunks of a column by the dictionary that each has."""
+    import numpy as np
+
+    # Each may hold the values of another, and one may hold a value twice.
+    alike = _codes(pa.chunked_array(dictionaries, column.type.value_type))
+    if alike is None:
+        return None
+    parts = np.split(alike, np.cumsum([len(it) for it in dictionaries])[:-1])
+    own = [np.append(part, -1) for part in parts]  # an index of -1, for none, is the last
+    found = [
+        own[number][_numbers(chunk.indices)]
+        for chunk, number in zip(column.chunks, used, strict=True)
+    ]
+    return np.asarray(np.concatenate(found))
+
+
 def _codes(column: "pa.ChunkedArray") -> "np.ndarray[Any, Any] | None":
     """Return a number for each value, the same for equal ones, and -1 where there is none."""
     import numpy as np
 
     kind = column.type
-    if not pa.types.is_dictionary(kind):
-        if not _is_plain(kind):
-            return None
-        whole = column.combine_chunks()
-        if isinstance(whole, pa.ChunkedArray):
-            return None  # more text than one array holds
-        if pa.types.is_floating(kind):
-            # As elsewhere values are counted: what is not a number is none, and -0.0 is 0.0.
-            floats = whole.to_numpy(zero_copy_only=False) + 0.0
-            whole = pa.array(floats, kind, mask=np.isnan(floats))
-        return _numbers(whole.dictionary_encode().indices)
-    if not _is_plain(kind.value_type):
+    if not _is_plain(kind):
         return None
-    # Each part may have a dictionary of its own, and one may hold a value twice.
-    dictionaries = pa.chunked_array([chunk.dictionary for chunk in column.chunks], kind.value_type)
-    alike, at, found = _codes(dictionaries), 0, []
-    if alike is None:
-        return None
-    for chunk in column.chunks:
-        own = alike[at : at + len(chunk.dictionary)]
-        at += len(own)
-        indices = _numbers(chunk.indices)
-        found.append(np.where(indices >= 0, np.append(own, -1)[indices], -1))
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+    whole = column.combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        return None  # more text than one array holds
+    if pa.types.is_floating(kind):
+        # As elsewhere values are counted: what is not a number is none, and -0.0 is 0.0.
+        floats = whole.to_numpy(zero_copy_only=False) + 0.0
+        whole = pa.array(floats, kind, mask=np.isnan(floats))
+    return _numbers(whole.dictionary_encode().indices)
 
 
 def _numbers(indices: "pa.Array") -> "np.ndarray[Any, Any]":

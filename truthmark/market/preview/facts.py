@@ -22,6 +22,11 @@ _MAX_CELLS: Final = 100_000
 """Cells of a segment that marks are made of; a schema may have a hundred thousand columns."""
 _MAX_TEXT: Final = 16 << 20
 """Characters of a segment that marks are made of: of a dictionary, each row may have all of it."""
+_MAX_DENSE: Final = 16 << 20
+"""Bytes of a column of a segment that is written out to be counted: rows share what is in a
+dictionary or a run, and may be a thousand times as much."""
+_MAX_CHUNKS: Final = 64
+"""The same in parts, which may share a dictionary."""
 _LONG: Final = 4_096
 """Bytes of a text from which on its hash stands for it."""
 _MAX_CLASS: Final = 256
@@ -56,7 +61,7 @@ class SegmentFacts:
     Attributes:
         segment: Of the index.
         rows: How many it has.
-        columns: By name.
+        columns: By name, but for those of which nothing can be said.
         marks: Of some rows, chosen by chance, `MARK_SIZE` bytes each.
     """
 
@@ -82,8 +87,9 @@ class TableFacts:
             marks: Of how many rows a mark is kept.
         """
         columns = {
-            name: _column(table.column(position))
+            name: found
             for position, name in enumerate(table.schema.names)
+            if (found := _column(table.column(position))) is not None
         }
         chosen = sorted(chance.sample(range(table.num_rows), min(marks, table.num_rows)))
         self.segments[segment.number] = SegmentFacts(
@@ -152,37 +158,69 @@ def value_of(cell: "pa.Scalar") -> Any:
     return f"{number} of {plain.type}" if isinstance(number, int) else str(plain.type)
 
 
-def _column(column: "pa.ChunkedArray") -> ColumnFacts:
-    found = ColumnFacts(column.null_count)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
+def _column(column: "pa.ChunkedArray") -> ColumnFacts | None:
+    plain = _written_out(column)
+    if plain is None:
+        return None
+    found, kind = ColumnFacts(plain.null_count), plain.type
     try:
         if pa.types.is_floating(kind):
-            found.nans = pc.sum(pc.is_nan(column.cast(kind))).as_py() or 0
-        if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind):
-            found.counts = _counts(column)
-        if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-            found.low, found.high = pc.min_max(column).as_py().values()
+            found.nans = pc.sum(pc.is_nan(plain)).as_py() or 0
+        if _is_class(kind):
+            found.counts = _counts(plain)
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            found.low, found.high = map(_ordered, pc.min_max(plain).as_py().values())
     except (pa.ArrowException, ValueError, OverflowError):
         pass  # what cannot be compared has no such figures
     return found
 
 
+def _written_out(column: "pa.ChunkedArray") -> "pa.ChunkedArray | None":
+    """Return a column without dictionary and runs; None where that cannot be, or is too much.
+
+    What is null in a dictionary or a run is no null of the column to Arrow.
+    """
+    kind = column.type
+    if not (pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)):
+        return column
+    if column.num_chunks > _MAX_CHUNKS:
+        return None
+    try:
+        size = sum(len(chunk) * _longest(_shared(chunk)) for chunk in column.chunks)
+        if size > _MAX_DENSE:
+            return None
+        if pa.types.is_dictionary(kind):
+            return column.cast(kind.value_type)
+        return pc.run_end_decode(column)
+    except (pa.ArrowException, ValueError):
+        return None
+
+
+def _shared(array: "pa.Array") -> "pa.Array":
+    return array.dictionary if isinstance(array, pa.DictionaryArray) else array.values
+
+
+def _longest(values: "pa.Array") -> int:
+    """Return how many bytes the longest value has, at least eight."""
+    if pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type):
+        return max(8, int(values.type.bit_width) // 8)
+    return max(8, pc.max(pc.binary_length(values)).as_py() or 0)
+
+
+def _is_class(kind: "pa.DataType") -> bool:
+    return bool(pa.types.is_boolean(kind) or pa.types.is_integer(kind) or _is_text(kind))
+
+
+def _ordered(value: Any) -> Any:
+    """Return a number; None for one that is none, as the least of nothing but these is."""
+    return None if value != value else value
+
+
 def _counts(column: "pa.ChunkedArray") -> Counter[str] | None:
     if pc.count_distinct(column).as_py() > MAX_CLASSES:
         return None
-    if not _is_short(column):
+    # One so long would take memory to keep it beside the table.
+    if _is_text(column.type) and (pc.max(pc.binary_length(column)).as_py() or 0) > _MAX_CLASS:
         return None
     counted = pc.value_counts(column.drop_null()).to_pylist()
     return Counter({str(entry["values"]): entry["counts"] for entry in counted})
-
-
-def _is_short(column: "pa.ChunkedArray") -> bool:
-    """Whether no value is so long that it would take memory to keep it beside the table."""
-    chunks = [it.dictionary if isinstance(it, pa.DictionaryArray) else it for it in column.chunks]
-    return all(
-        (pc.max(pc.binary_length(chunk)).as_py() or 0) <= _MAX_CLASS
-        for chunk in chunks
-        if pa.types.is_string(chunk.type)
-    )

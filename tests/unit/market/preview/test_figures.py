@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of a sample's columns: exact numbers by hand, and how often intervals hold the truth."""
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.utils.previews import PreviewMarket, make, plain_rows
 from truthmark.codec.shard_index import Segment
-from truthmark.market.preview import PreviewState
+from truthmark.market.preview import PreviewState, distinct
 from truthmark.market.preview.across import false_figures
 from truthmark.market.preview.distinct import DistinctCounter
 from truthmark.market.preview.draw import Pick
@@ -147,6 +148,27 @@ def test_distinct__dictionaries_of_each_part__are_compared_by_value() -> None:
     assert sorted(met.of_value.tolist()) == [1, 1, 2]  # b stands in both
 
 
+def test_distinct__thousands_of_parts_share_a_dictionary__it_is_looked_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A shard of next to no bytes holds as much; part by part it would be gigabytes."""
+    values = pa.array(np.zeros(100_000, bool))
+    part = pa.DictionaryArray.from_arrays(pa.array([5], pa.int32()), values)
+    table = pa.table({"x": pa.chunked_array([part] * 50)})
+    codes, looked_at = distinct._codes, []
+    monkeypatch.setattr(distinct, "_codes", lambda it: looked_at.append(len(it)) or codes(it))
+    met = DistinctCounter(table, [25, 25], 9, 225).count("x")
+    assert met is not None and met.of_value.tolist() == [2]
+    assert looked_at == [100_000]
+
+
+def test_distinct__dictionary_of_more_than_is_counted__has_no_figure() -> None:
+    values = pa.array(np.zeros(5_000_000, bool))
+    part = pa.DictionaryArray.from_arrays(pa.array([5], pa.int32()), values)
+    counter = DistinctCounter(pa.table({"x": part, "y": [1]}), [1], 9, 30)
+    assert counter.count("x") is None
+
+
 @pytest.mark.parametrize("kind", [pa.float32(), pa.float64()], ids=str)
 @pytest.mark.parametrize("is_dictionary", [False, True], ids=["plain", "dictionary"])
 def test_distinct__nan_and_both_zeros__are_no_value_and_one(
@@ -159,6 +181,50 @@ def test_distinct__nan_and_both_zeros__are_no_value_and_one(
     met = DistinctCounter(pa.table({"x": values}), [3, 3], 9, 30).count("x")
     assert met is not None
     assert met.seen == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2]), pa.array([7, 3, None])),
+        pa.RunEndEncodedArray.from_arrays(pa.array([1, 2, 4], pa.int32()), pa.array([7, 3, None])),
+        pa.array([7, 3, None, None]),
+    ],
+    ids=["dictionary", "runs", "plain"],
+)
+def test_false_figures__however_a_column_is_written__its_claims_are_checked(
+    values: pa.Array,
+) -> None:
+    """What is null within a dictionary or a run is no null of the column to Arrow."""
+    draws = draws_on([pa.table({"x": values})] * 200, segments=400, rows=1_600)
+    claims = {"nulls": 0, "min": 4, "max": 5, "classes": {"7": 0.9}}
+    false = false_figures({"extra": {"figures": {"t": {"x": claims}}}}, {"t": draws})
+    assert len(false) == 4
+    claims = {"nulls": 0.5, "min": 3, "max": 7, "classes": {"7": 0.25}}
+    assert not false_figures({"extra": {"figures": {"t": {"x": claims}}}}, {"t": draws})
+
+
+def test_span__a_segment_of_no_numbers__leaves_that_of_the_others() -> None:
+    parts = [pa.table({"x": [math.nan, math.nan]}), pa.table({"x": [1.0, 2.0]})]
+    assert draws_on(parts, segments=9, rows=18).span("x") == (1.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.DictionaryArray.from_arrays(pa.array(np.zeros(3_000_000, np.int8)), pa.array([1.5])),
+        pa.RunEndEncodedArray.from_arrays(pa.array([2**31 - 1], pa.int32()), pa.array([1])),
+        pa.chunked_array([pa.array(["x"]).dictionary_encode()] * 100),
+    ],
+    ids=["dictionary", "runs", "parts"],
+)
+def test_nulls__rows_share_what_they_have__are_not_written_out_at_any_size(
+    values: pa.Array,
+) -> None:
+    facts = TableFacts()
+    table = pa.table({"x": values})
+    facts.add(Segment(2, 0, 1, 0, table.num_rows, 0), table, random.Random(1), 1)
+    assert facts.segments[2].columns == {}
 
 
 @pytest.mark.parametrize(("claim", "is_false"), [(0.25, False), (0.5, False), (0.9, True)])
@@ -193,7 +259,6 @@ def test_distinct__values_that_are_not_compared__have_no_figure(values: pa.Array
 
 
 @pytest.mark.parametrize("kind", ["even", "skewed", "blocks"])
-@pytest.mark.untraced
 def test_distinct__a_hundred_samples__hold_the_truth(kind: str) -> None:
     chance = random.Random(7)
     words = range(400)
