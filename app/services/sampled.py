@@ -10,14 +10,14 @@ import streamlit as st
 
 from app import views
 from app.services.reading import find_version, mark_of, shared_reader
-from app.services.texts import MAX_TABLES, rows_of
+from app.services.texts import MAX_COLUMNS, MAX_TABLES, rows_of
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
 from truthmark.market.preview import OnGet, Preview, PreviewState, look, remembered_states
-from truthmark.market.preview.facts import is_flat
+from truthmark.market.preview.facts import is_flat, value_of
 from truthmark.market.preview.figures import HEAD
 from truthmark.session import Session
-from truthmark.text import clean
+from truthmark.text import clean, plural
 
 _ROWS: Final = 20
 _SHARD: Final = re.compile(r"\bshard\b")
@@ -100,14 +100,21 @@ def _tables(found: Preview) -> tuple[views.Table, ...]:
     for path, table in list(found.tables.items())[:MAX_TABLES]:
         shown = views.Table(name=clean(path, 200), rows=table.num_rows)
         step = max(1, table.num_rows // _ROWS)
-        try:
-            some = table.take(list(range(0, table.num_rows, step))[:_ROWS])
-            # Of nested columns their types: a cell of next to no bytes may be gigabytes in Python.
-            flat = [i for i, field in enumerate(some.schema) if is_flat(field.type)]
-            types = {f.name: str(f.type) for f in some.schema if not is_flat(f.type)}
-            rows = [row | types for row in some.select(flat).to_pylist()]
-            tables.append(replace(shown, example_rows=rows_of(rows)))
-        except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
-            # Arrow holds times, time zones and texts that Python has no value for.
-            tables.append(replace(shown, note="its rows cannot be shown here"))
+        columns = list(zip(table.schema.names, table.columns, strict=True))[:MAX_COLUMNS]
+        rows = [
+            {name: _cell(column, i) for name, column in columns}
+            for i in range(0, table.num_rows, step)[:_ROWS]
+        ]
+        tables.append(replace(shown, example_rows=rows_of(rows)))
     return tuple(tables)
+
+
+def _cell(column: pa.ChunkedArray, row: int) -> object:
+    """Return a cell as it is shown: rows may share a text as large as the table."""
+    if not is_flat(column.type):
+        # One of next to no bytes may be gigabytes in Python.
+        return clean(column.type, 200)
+    value = value_of(column[row])
+    if isinstance(value, bytes):
+        return plural(len(value), "byte")
+    return clean(value, 200) if isinstance(value, str) else value

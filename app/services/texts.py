@@ -14,7 +14,7 @@ from truthmark.text import clean, format_time
 
 PAGE_SIZE: Final = 12
 MAX_TABLES: Final = 10
-_MAX_COLUMNS: Final = 200
+MAX_COLUMNS: Final = 200
 _MAX_LINES: Final = 200
 
 
@@ -85,7 +85,7 @@ def tables_of(card: dict[str, Any]) -> tuple[views.Table, ...]:
         entry = described[i] if i < len(described) else {}
         columns = tuple(
             (clean(c.get("name"), 120), clean(c.get("type"), 120))
-            for c in _dicts(entry.get("columns"))[:_MAX_COLUMNS]
+            for c in _dicts(entry.get("columns"))[:MAX_COLUMNS]
         )
         order = [name for name, _ in columns]
         rows = rows_of(examples[i] if i < len(examples) else [], order)
@@ -101,7 +101,7 @@ def rows_of(rows: object, order: Sequence[str] = ()) -> tuple[dict[str, Any], ..
         order: Names of columns that come first, in this order.
     """
     kept = [
-        {clean(key, 120): value for key, value in list(row.items())[:_MAX_COLUMNS]}
+        {clean(key, 120): value for key, value in list(row.items())[:MAX_COLUMNS]}
         for row in _dicts(rows)[:100]
     ]
     found = dict.fromkeys(name for row in kept for name in row)

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the app's services tell of money and pages, without a chain."""
 
+import tracemalloc
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from app import services
-from app.services import buying, staking
+from app.services import buying, sampled, staking
 from truthmark.errors import MarketError
+from truthmark.market.preview import Preview, PreviewState
 
 ONE, TWO = "0x" + "01" * 20, "0x" + "02" * 20
 
@@ -77,3 +80,21 @@ def test_lacking_for_cover__gas__is_enough_for_an_approval_and_the_payment(
     monkeypatch.setattr(staking, "topping_up", lambda total, gas, payer: asked.append(gas))
     services.lacking_for_cover("20 TMK", "")
     assert asked[0] >= 1.25 * (46_000 + 90_000)
+
+
+def test_sampled_rows__all_share_a_large_text__are_shown_one_cell_after_the_other() -> None:
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 40), pa.array(["x" * (4 << 20)]))
+    strange = pa.array([2**62] * 40, pa.timestamp("s"))
+    table = pa.table({"text": shared, "time": strange, "list": [[1]] * 40, "b": [b"1"] * 40})
+    found = Preview(PreviewState.SHOWN, "", "1@1", tables={"t": table})
+    tracemalloc.start()
+    try:
+        (shown,) = sampled._tables(found)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 16 << 20
+    row = shown.example_rows[19]
+    assert (len(row["text"]), row["b"]) == (200, "1 byte")
+    assert row["time"] == f"{2**62} of timestamp[s]"
+    assert row["list"] == "list<item: int64>"
