@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark preview`: the sample of a data set, drawn by chance and checked on this machine."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,9 +185,19 @@ def _figures_json(figures: ColumnFigures) -> dict[str, Any]:
         "nulls": _share_json(figures.nulls),
         "distinct": distinct
         and {"seen": distinct.seen, "estimate": distinct.estimate, "high": distinct.high},
-        "range": values and {"low": values.low, "high": values.high, "outside": values.outside},
+        "range": values
+        and {
+            "low": _number_json(values.low),
+            "high": _number_json(values.high),
+            "outside": values.outside,
+        },
         "classes": classes and {value: _share_json(share) for value, share in classes.items()},
     }
+
+
+def _number_json(value: float) -> float | str:
+    """Return a number, or as text what JSON has no number for."""
+    return value if math.isfinite(value) else str(value)
 
 
 def _share_json(share: Share) -> dict[str, float]:

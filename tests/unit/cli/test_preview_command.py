@@ -3,6 +3,7 @@
 
 import contextlib
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import Made, PreviewMarket, make
 from truthmark.cli.command import State
 from truthmark.cli.main import cli
+from truthmark.cli.preview import _figures_json
 from truthmark.errors import CodecError
+from truthmark.market.preview.figures import ColumnFigures, Range, Share
 from truthmark.market.preview.saving import write_rows
 
 
@@ -120,6 +123,19 @@ def test_write_rows__dictionaries_that_differ__are_written_or_refused_in_a_line(
     except CodecError as error:
         assert "\n" not in str(error)
         assert list(tmp_path.iterdir()) == []
+
+
+def test_write_rows__bytes_of_no_length__are_written(tmp_path: Path) -> None:
+    """Parquet refuses them by an error of the operating system's kind."""
+    write_rows("t", pa.table({"x": pa.array([b""], pa.binary(0))}), tmp_path / "t")
+    assert [it.name for it in tmp_path.iterdir()] == ["t.sample.arrow"]
+
+
+def test_as_json__numbers_without_end__is_json() -> None:
+    share = Share(0.5, 0.4, 0.6)
+    figures = ColumnFigures(share, values=Range(-math.inf, math.inf, 0.1))
+    shown = _figures_json(figures)["range"]
+    assert json.loads(json.dumps(shown, allow_nan=False))["low"] == "-inf"
 
 
 def test_preview__waiting__has_no_rows(looker: Looker) -> None:

@@ -159,7 +159,6 @@ LIES = [hide, invent, change, move, antedate, freeze, boast]
 
 
 @pytest.mark.parametrize("lie", LIES)
-@pytest.mark.untraced
 def test_require_agreed__one_of_three_lies__index_is_what_two_tell(
     chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], lie: Lie
 ) -> None:

@@ -39,7 +39,8 @@ def write_rows(path: str, rows: "pa.Table", place: Path) -> None:
     import pyarrow.feather as feather
 
     parquet, arrow = (place.with_name(f"{place.name}.sample.{it}") for it in ("parquet", "arrow"))
-    with contextlib.suppress(pa.ArrowException):  # Parquet has no unions
+    # Parquet has no unions, and says of bytes of no length that it cannot write them.
+    with contextlib.suppress(pa.ArrowException, OSError):
         if not _grows(rows):
             pq.write_table(rows, parquet)
             return
