@@ -7,7 +7,6 @@ the truth by looking at it; where it matters, nodes ask two endpoints.)
 
 import json
 import random
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +16,7 @@ from tests.utils.indexing import trade
 from tests.utils.token_chain import recipient, token_chain
 from truthmark.chain.connection import Chain, connect_chain
 from truthmark.chain.http import Endpoint
+from truthmark.chain.rpc import RpcClient
 from truthmark.errors import TruthmarkError
 from truthmark.index.follower import Follower
 
@@ -130,7 +130,7 @@ def test_chain_and_index__mutated_answers__end_in_one_line(
 ) -> None:
     recording, profile = recorded
     # Between attempts a client waits for an endpoint to recover; this one never was ill.
-    monkeypatch.setattr(time, "sleep", lambda _: None)
+    monkeypatch.setattr(RpcClient, "_pause", lambda *_: 0.0)
     recording.chooser = chooser = random.Random(7)
     follower = Follower(connect_chain(profile), "sqlite://")
     refused = 0
