@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from truthmark.arrow import pa
-from truthmark.codec.names import PathSet, fold_path
+from truthmark.codec.names import ADVICE, PathSet, fold_path
 from truthmark.codec.tables import Table
 from truthmark.errors import CodecError, LimitError, MalformedError
 
@@ -112,12 +112,15 @@ def write_files(
     for batch in batches:
         paths, contents = batch.column("path"), batch.column("bytes")
         if paths.null_count or contents.null_count:
-            raise MalformedError("files: a row has no path or no bytes; get the container again")
+            raise no_file("a row has no path or no bytes")
         for path, content in zip(paths.to_pylist(), contents, strict=True):
             most -= 1
             if most < 0:
                 raise LimitError("files: more rows are files than allowed; raise Limits.files")
-            written.add(path)
+            try:
+                written.add(path)
+            except MalformedError as error:
+                raise no_file(reason_of(error)) from error
             parent = path.rpartition("/")[0]
             if parent not in made:
                 (folder / parent).mkdir(parents=True, exist_ok=True)
@@ -125,6 +128,19 @@ def write_files(
             view = memoryview(content.as_buffer())
             _write(folder / path, view)
             yield path, len(view)
+
+
+def no_file(reason: str) -> MalformedError:
+    """Return what is said of rows that are no files though they are said to be."""
+    return MalformedError(
+        f"files: {reason}, so these rows cannot be written as the files that they are said to be; "
+        "write them as a table, in the format arrow"
+    )
+
+
+def reason_of(error: MalformedError) -> str:
+    """Return what is wrong with a path, without what its packer might do."""
+    return str(error).removesuffix(ADVICE)
 
 
 def labels_of(files: Sequence[_File]) -> Mapping[str, str | None]:

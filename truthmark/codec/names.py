@@ -15,6 +15,7 @@ from truthmark.errors import MalformedError
 MAX_PATH_SIZE: Final = 1024
 MAX_NAME_SIZE: Final = 240  # leaves room for a suffix within the usual 255 bytes
 MAX_DEPTH: Final = 32
+ADVICE: Final = "; rename it before packing"
 
 # What Windows refuses in names; a backslash or a colon could leave the folder there.
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
@@ -137,4 +138,4 @@ def fold_path(path: str) -> str:
 
 def _refuse(path: str, reason: str) -> MalformedError:
     shown = ascii(path if len(path) <= 120 else path[:117] + "...")
-    return MalformedError(f"path: {shown} {reason}; rename it before packing")
+    return MalformedError(f"path: {shown} {reason}{ADVICE}")

@@ -181,8 +181,12 @@ def test_extract__rows_with_hostile_paths__are_refused_and_leave_nothing(
     ):
         extract(container, tmp_path / "out")
     assert "\n" not in str(refused.value)
+    assert str(refused.value).endswith("write them as a table, in the format arrow")
     assert not (tmp_path / "out").exists()
     assert {path.name for path in tmp_path.iterdir()} == {"packed"}
+    with open_container(tmp_path / "packed", cek=forged.cek) as container:
+        (rows,) = extract(container, tmp_path / "out", format="arrow").glob("*.arrow")
+    assert pa.ipc.open_file(rows).read_all().num_rows == len(paths)
 
 
 def test_extract__more_rows_than_files_allowed__is_refused(tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from truthmark.arrow import pa
+from truthmark.codec.file_rows import holds_files, reason_of
 from truthmark.codec.files_table import BYTES
 from truthmark.codec.media import MediaOpener, Opened, is_typed, kind_of
 from truthmark.codec.media_ends import bytes_behind
+from truthmark.codec.names import PathSet
 from truthmark.codec.sampling import LEAST_DRAWS, SMALL_SEGMENTS, PreviewAsked
 from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
-from truthmark.errors import UnableError
+from truthmark.errors import MalformedError, UnableError
 from truthmark.market.preview.bounds import Bounds, bound
 from truthmark.market.preview.draw import Pick, draw_all, shards_of, wanted_shards
 from truthmark.market.preview.facts import MAX_MARKS, TableFacts
@@ -104,6 +106,7 @@ class Sample:
         looked_at: Bytes of all drawn files and values that have a type, as far as they were opened.
         kinds: What was opened of each type.
         untold: Bytes of drawn files and values whose type nothing tells.
+        unwritable: Why rows that are said to be files cannot be written as such; "" if they can.
         decoded: Bytes of the tables that were opened.
         rows: How many these have.
     """
@@ -122,6 +125,7 @@ class Sample:
     looked_at: int = 0
     kinds: dict[str, KindCount] = field(default_factory=dict)
     untold: int = 0
+    unwritable: str = ""
     decoded: int = 0
     rows: int = 0
 
@@ -305,6 +309,8 @@ def open_sample(opening: Opening, sample: Sample, *, max_download: int = MAX_DOW
         )
     too_large = _open_picks(opening, sample, max_download)
     _require_media(sample)
+    if sample.unwritable:
+        raise EndError(PreviewState.PARTIAL, sample.unwritable)
     if too_large is not None:
         raise EndError(PreviewState.PARTIAL, too_large)
     _require_enough(sample)
@@ -424,6 +430,7 @@ def _open_segments(
     }
     each = max(len(segments), 1)
     kept = 0
+    written: PathSet | None = None
     tables: dict[str, list[pa.Table]] = {}
     for segment in segments:
         path = paths[segment.number]
@@ -436,6 +443,10 @@ def _open_segments(
         facts.add(segment, table, chance, max(1, MAX_MARKS // each))
         most = max(1, MAX_MEDIA // each)
         rows = _chosen(sample, segment.number, table.num_rows, most)
+        if holds_files(table.schema) and not sample.unwritable:
+            if written is None:
+                written = PathSet(it.path for it in sample.structure.entries if it.kind == BYTES)
+            _note_paths(sample, written, path, table, rows)
         share = max(1, MAX_MEDIA_BYTES // each)
         for leaf in leaves(table, rows, share, values=most, chance=chance):
             _open_leaf(sample, media, leaf)
@@ -454,6 +465,28 @@ def _chosen(sample: Sample, number: int, count: int, most: int) -> list[int]:
 
 def _chance(sample: Sample, number: int) -> random.Random:
     return random.Random(sample.seed + number.to_bytes(4, "big"))  # noqa: S311 (not a secret)
+
+
+def _note_paths(
+    sample: Sample, written: PathSet, path: str, table: "pa.Table", rows: Sequence[int]
+) -> None:
+    """Note why some rows that are said to be files cannot be written as such.
+
+    Args:
+        sample: Notes it.
+        written: Paths of files so far.
+        path: Of the table.
+        table: Its rows, of which each is a file.
+        rows: Which are looked at.
+    """
+    if table["path"].null_count:
+        sample.unwritable = f"rows of {path!r} cannot be written as files: some have no path"
+        return
+    try:
+        for row in rows:
+            written.add(table["path"][row].as_py())
+    except MalformedError as error:
+        sample.unwritable = f"rows of {path!r} cannot be written as files ({reason_of(error)})"
 
 
 def _open_leaf(sample: Sample, media: MediaOpener, leaf: Leaf) -> None:

@@ -18,7 +18,7 @@ from tests.utils.previews import (
     make,
     make_header,
 )
-from truthmark.codec import files_table
+from truthmark.codec import file_rows, files_table
 from truthmark.codec.derive import wrap_key
 from truthmark.codec.media import MediaOpener, Opened
 from truthmark.codec.sampling import PreviewAsked
@@ -267,6 +267,35 @@ def test_look__folder_of_noise_named_jpg__asks(market: PreviewMarket) -> None:
     found = market.look(version)
     assert found.state is PreviewState.PARTIAL
     assert "do not open as what their names say" in found.why
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [
+        ("{place}-{row}.txt", PreviewState.SHOWN),
+        ("same.txt", PreviewState.PARTIAL),
+        ("{row}/../../{place}.txt", PreviewState.PARTIAL),
+        ("{row}\n{place};.txt", PreviewState.PARTIAL),
+        ("", PreviewState.PARTIAL),
+    ],
+    ids=["good", "the same twice", "climbs", "control character", "empty"],
+)
+def test_look__rows_that_are_no_files_though_they_are_said_to_be__asks(
+    market: PreviewMarket, name: str, state: PreviewState
+) -> None:
+    """They are valid Arrow, and no reader writes them."""
+
+    def rows(place: int) -> pa.Table:
+        paths = [name.format(row=row, place=place) for row in range(9)]
+        return pa.table([paths, [None] * 9, [b"a text"] * 9], schema=file_rows.schema())
+
+    made = make({"files.arrow": 200}, rows=rows)
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert found.state is state
+    assert ("cannot be written as files" in found.why) is (state is PreviewState.PARTIAL)
+    assert "\n" not in found.why
 
 
 def test_look__noise_of_which_nothing_tells_the_type__is_told(market: PreviewMarket) -> None:
