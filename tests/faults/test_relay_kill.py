@@ -81,6 +81,7 @@ class Killer:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.untraced
 def test_relay__killed_again_and_again__nothing_is_lost_nor_twice(
     seed: int, net: Devnet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

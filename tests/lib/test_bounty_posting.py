@@ -11,6 +11,7 @@ import pytest
 
 from tests.utils.cli import Person
 from tests.utils.devnets import net
+from truthmark.bounty import relay_client
 from truthmark.bounty.answers import Known
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.document import LabelClass
@@ -296,7 +297,7 @@ def test_post__relay_would_not_serve_it__nothing_is_paid(
             "watch": [],
             "min_fees": {token: 7 * 10**6},
         }
-        monkeypatch.setattr(posting, "RelayClient", OneRelay)
+        monkeypatch.setattr(relay_client, "RelayClient", OneRelay)
         monkeypatch.setattr(posting, "offer_to", lambda *_, **__: None)
         before, nonce = session.held(token), _nonce(session)
         for wrong, says in (
@@ -327,7 +328,7 @@ def test_post__relay_would_not_serve_it__nothing_is_paid(
         OneRelay.fixed = good | {"min_fees": {}, "knows_requester": True}
         assert post(session, table, replace(ask, title="Known")).is_new
     with pytest.raises(ConfigError, match="not encrypted"), net.session("requester") as session:
-        monkeypatch.setattr(posting, "RelayClient", RelayClient)
+        monkeypatch.setattr(relay_client, "RelayClient", RelayClient)
         post(session, table, replace(ask, title="Open", relay="http://192.0.2.1.example"))
 
 

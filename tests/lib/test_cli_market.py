@@ -39,6 +39,7 @@ pytestmark = pytest.mark.chain
 # --------------------------------------------------------------------- the main path
 
 
+@pytest.mark.untraced
 def test_sale__direct_mode_from_two_homes__ends_with_the_frame_and_the_money(
     seller: Person, buyer: Person, sold: Lister, frame: pd.DataFrame, net: Devnet, tmp_path: Path
 ) -> None:

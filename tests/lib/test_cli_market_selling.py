@@ -325,6 +325,7 @@ def test_account__named_by_its_address__signs(seller: Person, sold: Lister, net:
 # --------------------------------------------------------------------- network and index
 
 
+@pytest.mark.untraced
 def test_devnet__up_status_warp_down__keep_the_state(tmp_path: Path) -> None:
     folder, me = tmp_path / "net", Person(tmp_path / "home")
     me("devnet", "status", folder).refused(3, "no devnet")
@@ -409,6 +410,7 @@ def test_devnet_fund__any_account__gets_gas_and_tokens(net: Devnet, tmp_path: Pa
 
 
 @pytest.mark.parametrize("problem", ["not a folder", "no space"])
+@pytest.mark.untraced
 def test_read__home_that_cannot_be_written__reads_all_the_same_and_says_so(
     problem: str, net: Devnet, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

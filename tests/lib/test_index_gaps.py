@@ -122,6 +122,7 @@ LONG = ("last three", "every other one", "no last one")
         for name, cut in HEALED.items()
     ],
 )
+@pytest.mark.untraced
 def test_sync__ranges_are_cut_without_a_word__index_is_right(
     chain: Chain, truth: Content, url: str, cut: Cut, place: str
 ) -> None:
@@ -131,6 +132,7 @@ def test_sync__ranges_are_cut_without_a_word__index_is_right(
         assert content(follower.index) == truth
 
 
+@pytest.mark.untraced
 def test_sync__own_endpoint_hides_what_nothing_counts__index_is_right(
     chain: Chain, truth: Content, url: str
 ) -> None:
@@ -161,6 +163,7 @@ def hide_quiet_purchase(chain: Chain) -> Cut:
 
 
 @pytest.mark.parametrize("place", ["remote"], indirect=True)
+@pytest.mark.untraced
 def test_sync__ranges_hide_a_purchase_that_nothing_followed__index_is_right(
     chain: Chain, truth: Content, url: str, place: str, hide_quiet_purchase: Cut
 ) -> None:
@@ -171,6 +174,7 @@ def test_sync__ranges_hide_a_purchase_that_nothing_followed__index_is_right(
 
 
 @pytest.mark.parametrize("place", ["remote"], indirect=True)
+@pytest.mark.untraced
 def test_sync__only_endpoint_never_tells_of_a_purchase_that_nothing_followed__is_noticed(
     chain: Chain, url: str, place: str, hide_quiet_purchase: Cut
 ) -> None:
@@ -195,6 +199,7 @@ def test_sync__only_endpoint_never_tells_of_a_purchase_that_nothing_followed__is
         ),
     ],
 )
+@pytest.mark.untraced
 def test_sync__endpoint_never_tells_of_an_event__nothing_is_kept_and_another_one_heals(
     chain: Chain, truth: Content, url: str, event: str
 ) -> None:

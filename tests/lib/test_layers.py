@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from truthmark.cli.commands import AGENT, BOUNTY
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("truthmark", "app", "scripts", "bench", "tests", "tools")
 # What only some folders may import.
@@ -105,6 +107,13 @@ def test_import__what_search_show_and_balance_need__is_little(tmp_path):
     )
     assert "sqlite3" in loaded
     assert (HEAVY - {"cryptography"}).isdisjoint(loaded)  # the vault's keys need that one
+
+
+def test_import__commands__load_what_asks_a_relay_when_they_ask_one():
+    """Help is shown as soon as a command's module is there."""
+    modules = {f"truthmark.cli.{entry.module}" for entry in (*BOUNTY.values(), *AGENT.values())}
+    loaded = loaded_by(f"import {', '.join(sorted(modules))}")
+    assert (HEAVY - {"cryptography", "numpy"} | {"pydantic", "rich"}).isdisjoint(loaded)
 
 
 def loaded_by(code):

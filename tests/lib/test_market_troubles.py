@@ -85,6 +85,7 @@ def test_buy__many_processes_at_once__pays_once_and_all_open_it(
     assert wealth(harness.session("buyer"), token) == before - PRICE
 
 
+@pytest.mark.untraced
 def test_buy__killed_anywhere__is_paid_once_and_opens_the_same(harness: MarketHarness) -> None:
     """Kill a buyer at every point in turn, then let them finish: once with each."""
     sales = {point: harness.sell([]) for point in POINTS}

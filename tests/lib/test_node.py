@@ -61,6 +61,7 @@ def by_turn(
 # ------------------------------------------------------------- the usual course
 
 
+@pytest.mark.untraced
 def test_node__sale__is_accepted_delivered_by_turn_settled_and_paid(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -93,6 +94,7 @@ def test_node__sale__is_accepted_delivered_by_turn_settled_and_paid(
     assert harness.credits(harness.address("seller")) - paid == 25 * 10**6
 
 
+@pytest.mark.untraced
 def test_node__several_purchases__share_transactions(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -105,6 +107,7 @@ def test_node__several_purchases__share_transactions(
     assert nodes[0].acted("settle") == 1
 
 
+@pytest.mark.untraced
 def test_node__one_is_silent__the_next_in_turn_replaces_it_in_time(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -123,6 +126,7 @@ def test_node__one_is_silent__the_next_in_turn_replaces_it_in_time(
     assert harness.state(sale).fined == 0
 
 
+@pytest.mark.untraced
 def test_node__all_silent__a_node_refunds_and_the_penalties_are_burned(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -198,6 +202,7 @@ def test_node__too_many_bytes__is_refused(
         run_rounds(lambda: harness.is_live(sale), node)
 
 
+@pytest.mark.untraced
 def test_node__not_available__takes_no_new_obligation_but_serves_running_ones(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -212,6 +217,7 @@ def test_node__not_available__takes_no_new_obligation_but_serves_running_ones(
     run_rounds(lambda: harness.is_live(sale), node)
 
 
+@pytest.mark.untraced
 def test_node__below_the_gas_reserve__takes_no_new_obligation_and_says_so_once(
     harness: MarketHarness,
 ) -> None:
@@ -240,6 +246,7 @@ def test_node__seller_with_many_incomplete_custodies__waits(harness: MarketHarne
         assert sum(harness.state(s).accepted > 0 for s in sales) == 2
 
 
+@pytest.mark.untraced
 def test_node__seller_whose_manifests_nobody_has__keeps_no_other_seller_waiting(
     harness: MarketHarness, nodes: list[ManualNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -276,6 +283,7 @@ def test_node__wrong_share__is_refused_and_told(
     assert harness.state(sale).accepted == 0
 
 
+@pytest.mark.untraced
 def test_node__data_that_cannot_be_had__is_not_accepted_and_not_the_operators_problem(
     harness: MarketHarness,
 ) -> None:
@@ -296,6 +304,7 @@ def test_node__data_that_cannot_be_had__is_not_accepted_and_not_the_operators_pr
         run_rounds(lambda: "problem" in cut_off.notifier.kinds(running), cut_off)
 
 
+@pytest.mark.untraced
 def test_node__seller_stores_nothing__is_not_accepted(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -316,6 +325,7 @@ def test_node__seller_stores_nothing__is_not_accepted(
     run_rounds(lambda: harness.is_live(sale), nodes[0])
 
 
+@pytest.mark.untraced
 def test_node__dry_run__decides_and_sends_nothing(
     harness: MarketHarness, nodes: list[ManualNode], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -341,6 +351,7 @@ def test_node__dry_run__decides_and_sends_nothing(
 # ------------------------------------------------------------ ends and extensions
 
 
+@pytest.mark.untraced
 def test_node__incomplete_custody__lapses_and_frees_the_locks(
     harness: MarketHarness, nodes: list[ManualNode]
 ) -> None:
@@ -408,6 +419,7 @@ def test_node__extension__one_stays_one_joins_one_leaves_and_is_released(
         assert first.role.view._held.get(sale.epoch.custody_id) is None
 
 
+@pytest.mark.untraced
 def test_node__overdue_purchase__is_refunded_before_anyone_joins(harness: MarketHarness) -> None:
     with contextlib.ExitStack() as stack:
         voter, joiner, silent = (stack.enter_context(ManualNode(harness.net, n)) for n in NAMES)
@@ -428,6 +440,7 @@ def test_node__overdue_purchase__is_refunded_before_anyone_joins(harness: Market
         assert harness.state(sale).status is CustodyStatus.CLOSED
 
 
+@pytest.mark.untraced
 def test_node__away__does_not_extend(harness: MarketHarness) -> None:
     with ManualNode(harness.net, "custodian1") as node:
         sale = live_sale(harness, [node], threshold=1)

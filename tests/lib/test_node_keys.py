@@ -35,6 +35,7 @@ pytestmark = pytest.mark.chain
 # ------------------------------------------------------------------ keys, restarts
 
 
+@pytest.mark.untraced
 def test_node__operator_is_not_the_owner__acts_and_the_owner_earns(harness: MarketHarness) -> None:
     owner = ValidatorOwner(harness.session("custodian4"))
     operator = Signer(role_key("stranger"))
@@ -63,6 +64,7 @@ def test_node__operator_is_not_the_owner__acts_and_the_owner_earns(harness: Mark
         run_rounds(lambda: harness.is_live(later), successor)
 
 
+@pytest.mark.untraced
 def test_node__rotated_key_and_lost_disk__old_and_new_shares_open(harness: MarketHarness) -> None:
     with ManualNode(harness.net, "custodian2") as node:
         before = live_sale(harness, [node], threshold=1)
@@ -115,6 +117,7 @@ def test_node__lost_disk__keeps_delivering_and_pins_again(harness: MarketHarness
     assert len(harness.events("registry", "CustodyAccepted", custody_id=sale.epoch.custody_id)) == 1
 
 
+@pytest.mark.untraced
 def test_node__two_of_one_operator__do_no_harm(harness: MarketHarness, tmp_path: Path) -> None:
     other = tmp_path / "second machine"
     shutil.copytree(
@@ -232,6 +235,7 @@ def test_stake__fined__tops_up(harness: MarketHarness) -> None:
     assert obligations(harness, "custodian2")["missing"]["units"] == "0"
 
 
+@pytest.mark.untraced
 def test_stake__operator_on_another_machine__registers_what_it_printed(
     harness: MarketHarness,
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.utils import bounties
 from tests.utils.bounties import RECEIVER_KEY, REF, SECRET, make_document, make_terms
-from truthmark.bounty import messages
+from truthmark.bounty import messages, relay_client
 from truthmark.bounty.commits import Commit, Commits
 from truthmark.bounty.document import LabelClass, Practice
 from truthmark.bounty.flows import board
@@ -252,8 +252,10 @@ class World:
         monkeypatch.setattr(os, "fsync", lambda _: None)
         monkeypatch.setattr(desks, "BountyClient", lambda session: Client(self))
         monkeypatch.setattr(desks, "BountyView", lambda session: View(self))
-        monkeypatch.setattr(desks, "RelayClient", lambda url: FakeRelay(self, url))
-        monkeypatch.setattr(desks, "open_public_relay", lambda url, private: FakeRelay(self, url))
+        monkeypatch.setattr(relay_client, "RelayClient", lambda url: FakeRelay(self, url))
+        monkeypatch.setattr(
+            relay_client, "open_public_relay", lambda url, private: FakeRelay(self, url)
+        )
         monkeypatch.setattr(board, "past_of", lambda client, _: client.world.past)
 
     past = board.Past(3, 0, 1, 0.8)

@@ -4,8 +4,13 @@
 It is loaded before all else, so that it sees imports. It looks at those packages alone, and not at
 processes that tests start (nodes, command lines, decoders): these add four lines in all, and would
 take half as long again. It ends at the first file that is not to be traced.
+
+It looks away from tests that are marked `untraced`: all that they execute, others execute as well.
+What was set up for them, others share, so it is seen.
 """
 
+import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +45,21 @@ def _end() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if any(item.path not in _FILES for item in items):
         _end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    if item.get_closest_marker("untraced") is None:
+        return (yield)
+    # Not by coverage itself, which would never look again at threads that run already.
+    here, others = sys.gettrace(), threading.gettrace()
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # as it is before it is ever set
+    try:
+        return (yield)
+    finally:
+        threading.settrace(others)  # type: ignore[arg-type]
+        sys.settrace(here)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

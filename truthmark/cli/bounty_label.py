@@ -12,7 +12,7 @@ from truthmark.bounty.flows.item_shelf import ItemShelf
 from truthmark.bounty.flows.labeling import Labeling, Run, Stage
 from truthmark.bounty.flows.paying import pay_all
 from truthmark.bounty.pairs import is_swapped
-from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relays import relay_client
 from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.labeling_screen import Screen
@@ -169,7 +169,7 @@ def _leave(labeling: Labeling, urls: tuple[str, ...], reveals: bool) -> None:
     for url in urls:
         key = None
         if reveals:
-            with RelayClient(url) as client:
+            with relay_client.RelayClient(url) as client:
                 said = client.info()
             mine = {url.rstrip("/"), said.url.rstrip("/")}
             key = next((node.key for node in said.watch if node.url.rstrip("/") in mine), None)

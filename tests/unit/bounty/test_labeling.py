@@ -22,15 +22,14 @@ from tests.utils.labeling import (
     mine,
     world,
 )
+from truthmark.bounty import relay_client
 from truthmark.bounty.commits import Commits
-from truthmark.bounty.flows import desk as desks
 from truthmark.bounty.flows import handing_out, offers
 from truthmark.bounty.flows.handing_out import WatchNode
 from truthmark.bounty.flows.labeling import Labeling, Stage
 from truthmark.bounty.headings import Heading, Headings
 from truthmark.bounty.label_file import LabelFile, open_notes
 from truthmark.bounty.payouts import Status
-from truthmark.bounty.relay_client import open_public_relay
 from truthmark.bounty.score import NOT_DELIVERED, UNREADABLE
 from truthmark.bounty.watching import open_secret
 from truthmark.cid import raw_cid
@@ -428,7 +427,7 @@ def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[tuple[str, str]] = []
-    plain, public = desks.RelayClient, desks.open_public_relay
+    plain, public = relay_client.RelayClient, relay_client.open_public_relay
 
     def open_plain(url: str) -> Any:
         opened.append(("plain", url))
@@ -439,8 +438,8 @@ def test_relay__named_by_a_document_alone__is_asked_as_a_strangers_address(
         opened.append(("public", url))
         return public(url, private=private)
 
-    monkeypatch.setattr(desks, "RelayClient", open_plain)
-    monkeypatch.setattr(desks, "open_public_relay", open_public)
+    monkeypatch.setattr(relay_client, "RelayClient", open_plain)
+    monkeypatch.setattr(relay_client, "open_public_relay", open_public)
     join(world.labeling(home, devnet=False), agree=lambda _: True)
     assert opened == [("public", RELAY_URL)]
     opened.clear()
@@ -464,7 +463,9 @@ def test_relay__network_allowed_by_a_setting__is_asked_and_no_other(
     world: World, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allowed: list[Any] = []
-    monkeypatch.setattr(desks, "open_public_relay", lambda url, private: allowed.append(private))
+    monkeypatch.setattr(
+        relay_client, "open_public_relay", lambda url, private: allowed.append(private)
+    )
     session = world.session(home, devnet=False)
     named = ("192.168.1.0/24", "fd00::7")
     session.settings = replace(session.settings, private_hosts=named)
@@ -475,7 +476,7 @@ def test_relay__network_allowed_by_a_setting__is_asked_and_no_other(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://[::1]:9", "http://10.0.0.1"])
 def test_public_relay__address_of_ones_own_network__refused_with_what_to_do(url: str) -> None:
     with (
-        open_public_relay(url, private=()) as relay,
+        relay_client.open_public_relay(url, private=()) as relay,
         pytest.raises(RelayError, match="as a receiver: `truthmark init --private-host") as refused,
     ):
         relay.info()

@@ -57,6 +57,7 @@ def finished(rng: random.Random, status: Status | None = None, **fixed: Any) -> 
     return case, Result(record, case.runs, shared, gold, b"\5" * 32)
 
 
+@pytest.mark.untraced
 def test_verify__true_result__has_no_problem_and_makes_labels() -> None:
     rng = random.Random(4)
     steps: list[tuple[int, int]] = []

@@ -180,6 +180,7 @@ TYPES = ("uint8", "int16", "bool", "address", "bytes4", "bytes", "string", "uint
 
 @given(st.data())
 @settings(max_examples=50)
+@pytest.mark.untraced
 def test_decode_values__what_eth_abi_encodes__comes_back_and_cut_short_never(data: Any) -> None:
     kinds = data.draw(st.lists(st.sampled_from(TYPES), max_size=5))
     struct = Parameter("s", "(bytes,uint8[])", (Parameter("a", "bytes"), Parameter("b", "uint8[]")))

@@ -306,6 +306,7 @@ def habit(chooser: random.Random, body: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(40))
+@pytest.mark.untraced
 def test_batch__endpoints_with_any_habits__answers_are_exact_or_refused_in_a_line(
     monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -232,6 +232,7 @@ def odd_value(chooser: random.Random, depth: int = 0) -> Any:
     return {key: odd_value(chooser, depth + 1) for key in chooser.sample(keys, 3)}
 
 
+@pytest.mark.untraced
 def test_read_error__anything_at_all__is_one_line() -> None:
     chooser = random.Random(11)
     for _ in range(3_000):

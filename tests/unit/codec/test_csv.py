@@ -77,6 +77,7 @@ def test_open_table__cells_that_come_back__are_typed(
     ],
 )
 @pytest.mark.parametrize("others", [[], ["1"], ["1.5"], ["true"], ["2024-01-01"]], ids=str)
+@pytest.mark.untraced
 def test_open_table__cell_that_would_change__stays_text(
     cell: str, others: list[str], tmp_path: Path
 ) -> None:
@@ -248,6 +249,7 @@ def meaning(cell: str) -> Any:
         *(st.lists(kind, min_size=1, max_size=5) for kind in CELLS.branches),  # type: ignore[attr-defined]
     )
 )
+@pytest.mark.untraced
 def test_extract__original__means_what_was_packed(cells: list[str], tmp_path_factory: Any) -> None:
     folder = tmp_path_factory.mktemp("csv")
     file = io.StringIO()

@@ -20,6 +20,7 @@ PATTERNS = ("**", "*", "data/*", "**/*.csv", "[!a]*", "*-[0-9]*", "a[[]1]*", "*a
 
 
 @pytest.mark.parametrize("seed", range(30))
+@pytest.mark.untraced
 def test_loaded_splits__random_folder__are_those_of_datasets(seed: int, tmp_path: Path) -> None:
     pytest.importorskip("datasets")
     from datasets.data_files import DataFilesDict, get_data_patterns, resolve_pattern

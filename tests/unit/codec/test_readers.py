@@ -374,6 +374,7 @@ def write_polars(table: pa.Table, path: Path) -> None:
 
 @pytest.mark.parametrize("count", [4, pytest.param(400, marks=pytest.mark.assure)])
 @pytest.mark.parametrize("write", [write_arrow, write_int96, write_old, write_duckdb, write_polars])
+@pytest.mark.untraced
 def test_open_table__parquet_of_any_writer__is_what_went_in_and_what_duckdb_reads(
     write: Callable[[pa.Table, Path], None], count: int, tmp_path: Path
 ) -> None:

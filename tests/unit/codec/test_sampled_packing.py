@@ -61,6 +61,7 @@ def segments_of(packed: Packed, cek: bytes) -> list[int]:
         (65, 160_000, 16 << 10, 600),
     ],
 )
+@pytest.mark.untraced
 def test_pack__with_a_sample__is_cut_small_and_stays_within_a_tenth_of_zstd(
     tmp_path: Path, columns: int, rows: int, shard_size: int, least: int
 ) -> None:
@@ -354,6 +355,7 @@ def test_foresee__little_data__says_what_it_gives_away_and_what_it_is_worth() ->
 
 
 @pytest.mark.parametrize("seed", range(8))
+@pytest.mark.untraced
 def test_pack__rows_whose_sizes_change_all_the_time__come_back_in_order(
     tmp_path: Path, seed: int
 ) -> None:

@@ -64,6 +64,7 @@ def test_sync__up_to_a_block__stops_there(process: AnvilProcess, chain: Chain, u
 
 @pytest.mark.parametrize("how", ["anvil_reorg", "anvil_rollback"])
 @pytest.mark.parametrize("depth", [1, 3, 12, 64])
+@pytest.mark.untraced
 def test_sync__reorganisation__index_equals_a_rebuild(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path, depth: int, how: str, near: int
 ) -> None:
@@ -99,6 +100,7 @@ def follow(profile: ChainProfile, url: str) -> None:
     Follower(connect_chain(profile), url).sync()
 
 
+@pytest.mark.untraced
 def test_sync__several_processes_and_readers__index_equals_a_rebuild(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path
 ) -> None:
@@ -124,6 +126,7 @@ def blocks_asked(request: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("at_once", [1, 7])
+@pytest.mark.untraced
 def test_sync__node_takes_short_ranges_only__range_adapts(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path, near: int, at_once: int
 ) -> None:
@@ -157,6 +160,7 @@ def test_sync__node_refuses_even_one_block__says_so(
 
 
 @pytest.mark.parametrize("times", [3, 10**6])
+@pytest.mark.untraced
 def test_sync__node_leaves_out_logs_near_the_head__is_noticed(
     process: AnvilProcess, chain: Chain, url: str, tmp_path: Path, times: int
 ) -> None:

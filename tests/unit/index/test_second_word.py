@@ -159,6 +159,7 @@ LIES = [hide, invent, change, move, antedate, freeze, boast]
 
 
 @pytest.mark.parametrize("lie", LIES)
+@pytest.mark.untraced
 def test_require_agreed__one_of_three_lies__index_is_what_two_tell(
     chain: Chain, truth: Content, endpoints: list[tuple[Endpoint, str]], lie: Lie
 ) -> None:

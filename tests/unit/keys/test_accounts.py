@@ -82,6 +82,7 @@ def test_add__key__is_written_privately_and_encrypted(accounts):
     assert KEY.hex() not in account.path.read_text()
 
 
+@pytest.mark.untraced
 def test_add__by_default__takes_the_usual_work(tmp_path):
     account = Wallet(tmp_path).add("seller", KEY, "testpassword")
     parameters = json.loads(account.path.read_text())["crypto"]["kdfparams"]
@@ -90,6 +91,7 @@ def test_add__by_default__takes_the_usual_work(tmp_path):
 
 
 @pytest.mark.parametrize("vector", [SCRYPT_VECTOR, PBKDF2_VECTOR], ids=["scrypt", "pbkdf2"])
+@pytest.mark.untraced
 def test_load__published_vectors__give_their_key(accounts, vector):
     accounts.folder.mkdir()
     (accounts.folder / "vector.json").write_text(json.dumps(vector))
@@ -97,6 +99,7 @@ def test_load__published_vectors__give_their_key(accounts, vector):
     assert accounts.account("vector").address == ADDRESS
 
 
+@pytest.mark.untraced
 def test_load__file_of_ape__opens_and_ape_opens_ours(accounts):
     from ape_accounts.accounts import KeyfileAccount
 

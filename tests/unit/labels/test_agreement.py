@@ -184,6 +184,7 @@ def test_fit_curve__margins_that_say_nothing__finds_the_share_that_is_right() ->
 # ------------------------------------------------------------------------------ accounts
 
 
+@pytest.mark.untraced
 def test_coinciding_errors__ring__is_named_and_nobody_else() -> None:
     crowd, truth = make_crowd(300, 20, 3, 6, (0.6, 0.9), seed=4)
     ring = {"w00", "w01", "w02"}

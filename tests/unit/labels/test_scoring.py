@@ -88,6 +88,7 @@ def draw(rng: random.Random) -> tuple[list[list[int]], list[int], int]:
     return entries, answers, classes
 
 
+@pytest.mark.untraced
 def test_judge_and_millionths__random_input__agree_with_the_plain_form_in_every_branch() -> None:
     rng = random.Random(7)
     causes: dict[str, int] = {}
@@ -144,6 +145,7 @@ def test_millionths__a_prefix_of_the_run__never_leads_to_the_half(rounds: int) -
     assert earned[0] == 0
 
 
+@pytest.mark.untraced
 def test_millionths__the_most_gold_and_classes__stays_exact() -> None:
     # 2,048 gold items of two classes among 254, held by one worker: the largest sums there are.
     answers = np.array([0] * 1024 + [253] * 1024)

@@ -50,6 +50,7 @@ def look_afresh(market: PreviewMarket, version: Version) -> Preview:
     return market.look(version)
 
 
+@pytest.mark.untraced
 def test_keep__takes_over_from_older_versions__serves_all_that_a_look_needs(
     market: PreviewMarket, tmp_path: Path
 ) -> None:

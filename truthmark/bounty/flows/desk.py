@@ -12,7 +12,7 @@ from truthmark.bounty.flows import offers
 from truthmark.bounty.labeler import SignedCommit
 from truthmark.bounty.labeling_folder import Entry, LabelingFolder
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient, open_public_relay
+from truthmark.bounty.relays import relay_client
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import BountyView, Seen
 from truthmark.config.units import to_checksum_address
@@ -63,7 +63,7 @@ class Desk:
         self._say = say
         self._said: set[str] = set()
         self._troubles: Counter[str] = Counter()
-        self._relays: dict[tuple[str, bool], RelayClient] = {}
+        self._relays: dict[tuple[str, bool], relay_client.RelayClient] = {}
         self._view = BountyView(session)
         self._document: Document | None = None
         self._signed: tuple[bytes, SignedCommit] | None = None
@@ -160,7 +160,7 @@ class Desk:
 
     # --------------------------------------------------------------------- relays
 
-    def relay(self, url: str, *, is_named: bool = False) -> RelayClient:
+    def relay(self, url: str, *, is_named: bool = False) -> "relay_client.RelayClient":
         """Return the relay or receiver at an address.
 
         What documents say is a stranger's text: such an address is asked only where it is public,
@@ -175,9 +175,9 @@ class Desk:
         if (url, is_named) not in self._relays:
             settings = self.session.settings
             if is_named or is_devnet(settings):
-                client = RelayClient(url)
+                client = relay_client.RelayClient(url)
             else:
-                client = open_public_relay(url, private=private_networks(settings))
+                client = relay_client.open_public_relay(url, private=private_networks(settings))
             self._relays[url, is_named] = client
         return self._relays[url, is_named]
 
@@ -187,7 +187,7 @@ class Desk:
             named.append(entry.relay)
         return any(one is not None and one.rstrip("/") == url.rstrip("/") for one in named)
 
-    def find_relay(self, terms: Terms, document: Document) -> RelayClient:
+    def find_relay(self, terms: Terms, document: Document) -> "relay_client.RelayClient":
         """Return the relay of the terms: the first that answers and is the one.
 
         Args:

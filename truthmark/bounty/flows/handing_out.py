@@ -19,8 +19,7 @@ from truthmark.bounty.labeler import SignedCommit, Step
 from truthmark.bounty.lies import Knowledge, Lie, find_lies
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import CommitRequest, DepositRequest
+from truthmark.bounty.relays import relay_client, relay_models
 from truthmark.bounty.sealing import OpenedRun
 from truthmark.bounty.view import Seen
 from truthmark.bounty.watching import seal_secret
@@ -127,7 +126,7 @@ class HandingOut:
             sealed = None
             if node.key is not None:
                 sealed = seal_secret(node.key, desk.ref, commit.worker, signed.secret)
-            request = DepositRequest(
+            request = relay_models.DepositRequest(
                 seats=commit.seats,
                 commitment=commit.commitment,
                 signature=signed.signature,
@@ -148,7 +147,7 @@ class HandingOut:
         desk, commit = self._desk, signed.commit
         if self._commit_given == commit.commitment:
             return
-        request = CommitRequest(
+        request = relay_models.CommitRequest(
             worker=commit.worker,
             seats=commit.seats,
             commitment=commit.commitment,
@@ -230,7 +229,7 @@ class HandingOut:
             desk.tell(f"{helper.url} shows a signature for your labels that is not the receiver's")
         return False
 
-    def _helpers(self, record: Record) -> list[RelayClient]:
+    def _helpers(self, record: Record) -> "list[relay_client.RelayClient]":
         """Return where files are handed out: the relay, and the requester's receiver beside.
 
         Who did not answer comes last the next time.

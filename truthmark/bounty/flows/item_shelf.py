@@ -11,8 +11,7 @@ from truthmark.bounty.document import Document
 from truthmark.bounty.flows.desk import Desk
 from truthmark.bounty.items import Item, Items
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import KeysRequest
+from truthmark.bounty.relays import relay_client, relay_models
 from truthmark.cid import cid_of_stream
 from truthmark.errors import BountyError, IntegrityError, RelayError, WrongKeyError
 from truthmark.keys.typed import sign
@@ -38,7 +37,7 @@ class ItemShelf:
         self,
         desk: Desk,
         document: Document,
-        relays: Sequence[RelayClient],
+        relays: "Sequence[relay_client.RelayClient]",
         keys: dict[int, bytes] | None = None,
     ) -> None:
         """Take the list of items, from disk or a relay."""
@@ -93,7 +92,7 @@ class ItemShelf:
         folder.keep_manifest(data)
         return data
 
-    def _ask(self, question: Callable[[RelayClient], _T]) -> _T:
+    def _ask(self, question: "Callable[[relay_client.RelayClient], _T]") -> _T:
         """Return what the first relay gives; where none does, what the last one said."""
         problem: Exception = RelayError("no relay is known that has the items; name one")
         for relay in self._relays:
@@ -122,7 +121,9 @@ def item_keys(desk: Desk, record: Record, worker: int, numbers: Sequence[int]) -
         return kept
     entry = desk.entry
     message = messages.item_keys(desk.ref, record.terms.hash, record.seed, worker=worker)
-    request = KeysRequest(worker=worker, signature=sign(message, desk.key(entry.account)))
+    request = relay_models.KeysRequest(
+        worker=worker, signature=sign(message, desk.key(entry.account))
+    )
     keys = desk.relay(entry.relay).keys(desk.bounty_id, request)
     if not set(numbers) <= set(keys):
         raise BountyError(

@@ -32,7 +32,7 @@ from truthmark.bounty.lies import Knowledge
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import Phase, phase_of
 from truthmark.bounty.record import Record
-from truthmark.bounty.relay_models import JoinRequest, is_code
+from truthmark.bounty.relays import relay_models
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.view import Seen
 from truthmark.config.units import to_checksum_address
@@ -193,7 +193,7 @@ class Labeling:
             ChainError: The chain cannot be read.
         """
         payee = to_checksum_address(payee)
-        if code and not is_code(code):
+        if code and not relay_models.is_code(code):
             raise BountyError(
                 f"{clean(code, 80)!r} is no invitation code; give the whole of it, as it was sent"
             )
@@ -255,7 +255,7 @@ class Labeling:
         message = messages.join(
             desk.ref, terms.hash, signer=entry.signer, payee=entry.payee, seats=entry.seats
         )
-        request = JoinRequest(
+        request = relay_models.JoinRequest(
             signer=entry.signer,
             payee=entry.payee,
             seats=entry.seats,

@@ -4,8 +4,7 @@
 import time
 
 from truthmark.bounty.items import DATA_NAME, MANIFEST_NAME
-from truthmark.bounty.relay_client import RelayClient
-from truthmark.bounty.relay_models import Invitation, Invited, Offer, code_hash
+from truthmark.bounty.relays import relay_client, relay_models
 from truthmark.bounty.secrets import RequesterSecrets, find_secrets
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
@@ -14,7 +13,9 @@ from truthmark.session import Session
 from truthmark.types import Bar, no_bar
 
 
-def offer_of(workspace: Workspace, secrets: RequesterSecrets, number: int = 0) -> Offer:
+def offer_of(
+    workspace: Workspace, secrets: RequesterSecrets, number: int = 0
+) -> "relay_models.Offer":
     """Return what the relay is told of a bounty.
 
     Args:
@@ -24,12 +25,14 @@ def offer_of(workspace: Workspace, secrets: RequesterSecrets, number: int = 0) -
     """
     guests = workspace.guests
     is_encrypted = workspace.document.items.encrypted
-    return Offer(
+    return relay_models.Offer(
         number=number,
         items_secret=secrets.items_secret if is_encrypted else None,
-        invited=[Invited(account=g.account, name=g.name) for g in guests if g.account],
+        invited=[relay_models.Invited(account=g.account, name=g.name) for g in guests if g.account],
         invitations=[
-            Invitation(code_hash=code_hash(g.code), name=g.name) for g in guests if g.code
+            relay_models.Invitation(code_hash=relay_models.code_hash(g.code), name=g.name)
+            for g in guests
+            if g.code
         ],
         webhooks=list(workspace.webhooks),
     )
@@ -48,7 +51,7 @@ def has_to_offer(workspace: Workspace, secrets: RequesterSecrets, url: str) -> b
 
 
 def offer_to(
-    relay: RelayClient, session: Session, workspace: Workspace, *, bar: Bar = no_bar
+    relay: "relay_client.RelayClient", session: Session, workspace: Workspace, *, bar: Bar = no_bar
 ) -> None:
     """Tell a relay to serve a bounty, and bring what it lacks; the same again changes nothing.
 

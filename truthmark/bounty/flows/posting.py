@@ -36,7 +36,7 @@ from truthmark.bounty.planning import (
     with_times,
 )
 from truthmark.bounty.planning import warnings_of as warnings_of_terms
-from truthmark.bounty.relay_client import RelayClient
+from truthmark.bounty.relays import relay_client
 from truthmark.bounty.shape import ROUNDS, shape_open, shape_team
 from truthmark.bounty.sources.found import ItemSource, Reading
 from truthmark.bounty.team import new_code
@@ -155,7 +155,7 @@ def _offer(
     workspace.save_draft(workspace.draft | {"uploads": ask.uploads})
     if ask.relay is not None:
         try:
-            with RelayClient(ask.relay) as relay:
+            with relay_client.RelayClient(ask.relay) as relay:
                 offer_to(relay, session, workspace, bar=bar)
             is_offered = True
         except RelayError as error:
@@ -397,7 +397,7 @@ def _relay(session: Session, workspace: Workspace, ask: Ask) -> tuple[str, tuple
     if ask.relay is None:
         return session.address, ask.relay_urls, 0
     board = BountyClient(session).board.address
-    with RelayClient(ask.relay) as relay:
+    with relay_client.RelayClient(ask.relay) as relay:
         relay.require_private()
         info = relay.info(session.address)
     if (info.chain_id, address_bytes(info.board)) != (

@@ -59,6 +59,7 @@ def test_look__repeated_rows__are_told(market: PreviewMarket) -> None:
     assert not any("equal rows" in line for line in looked(market, 2).findings)
 
 
+@pytest.mark.untraced
 def test_look__rows_of_another_listing__are_told(market: PreviewMarket) -> None:
     looked(market, 1, draws=128)
     copied = looked(market, 2, draws=128)

@@ -196,6 +196,7 @@ def test_draws__table_with_the_rows_in_two_percent_of_the_shards__gets_as_many_d
     }
 
 
+@pytest.mark.untraced
 def test_look__a_thousand_tables_of_fifteen_segments__are_drawn_from_together(
     market: PreviewMarket,
 ) -> None:

@@ -86,6 +86,7 @@ def test_row_marks__every_row_has_all_of_a_dictionary__stops() -> None:
     assert len(row_marks(pa.table({"x": column}), range(50_000))) < 10_000
 
 
+@pytest.mark.untraced
 def test_row_marks__a_hundred_thousand_columns__are_few() -> None:
     names = [str(i) for i in range(20_000)]
     table = pa.table([pa.array([i, i]) for i in range(20_000)], names=names)

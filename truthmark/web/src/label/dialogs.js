@@ -18,15 +18,20 @@ export function ask(parent, title, body) {
   return new Promise((resolve) => {
     const dialog = h("dialog.tm-dialog", { "aria-label": title });
     const before = /** @type {any} */ (parent.getRootNode()).activeElement;
-    const close = (/** @type {any} */ given) => {
-      dialog.close();
-      resolve(given); // at once: the event comes later, and the next key may be faster
-    };
-    dialog.onclose = () => {
+    let isOpen = true;
+    // Once, and at once: the event comes later, when the next key may have moved the focus.
+    const leave = (/** @type {any} */ given) => {
+      if (!isOpen) return;
+      isOpen = false;
       dialog.remove();
       before?.focus?.();
-      resolve(undefined);
+      resolve(given);
     };
+    const close = (/** @type {any} */ given) => {
+      dialog.close();
+      leave(given);
+    };
+    dialog.onclose = () => leave(undefined);
     fill(dialog, h("header", {}, h("h2", {}, title),
       h("button.tm-quiet", { type: "button", "aria-label": "Close", onclick: () => close() },
         icon("cross"))), ...body(close));
