@@ -3,6 +3,7 @@
 
 import contextlib
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tests.utils.bounties import REF
 from tests.utils.labeling import (
     MARK,
     RELAY_URL,
+    FakeRelay,
     KilledError,
     World,
     committed,
@@ -259,6 +261,32 @@ def test_open_items__wrong_keys__are_refused_and_asked_for_again(world: World, h
         labeling.open_items(run).item(run.items[0])
     world.keys_fail = False
     assert labeling.open_items(run).item(run.items[0]).text.startswith("item ")
+
+
+def test_open_items__relay_is_asked_too_often__is_asked_again_later(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    labeling = world.labeling(home)
+    join(labeling)
+    world.enroll()
+    assert labeling.advance() is Stage.LABELING
+    run = labeling.place()
+    item, refusals = FakeRelay.item, [429, 503]
+
+    def busy(relay: FakeRelay, *asked: Any) -> bytes:
+        if refusals:
+            raise RelayUnavailableError("the relay says: asked too often", refusals.pop())
+        return item(relay, *asked)
+
+    monkeypatch.setattr(FakeRelay, "item", busy)
+    assert labeling.open_items(run).item(run.items[0]).text.startswith("item ")
+    assert pauses == [1.0, 2.0]
+    refusals[:] = [429] * 1000
+    with pytest.raises(RelayUnavailableError, match="too often"):
+        labeling.open_items(run).item(run.items[1])
+    assert max(pauses) == 4.0
 
 
 def test_wait__troubles_that_pass__are_told_and_waited_out(

@@ -2,21 +2,27 @@
 """Items as a labeler has them: from this disk or a relay, each held against its hash."""
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from io import BytesIO
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from truthmark.bounty import messages
 from truthmark.bounty.document import Document
-from truthmark.bounty.flows.desk import Desk
+from truthmark.bounty.flows.desk import Desk, is_early
 from truthmark.bounty.items import Item, Items
 from truthmark.bounty.record import Record
 from truthmark.bounty.relays import relay_client, relay_models
 from truthmark.cid import cid_of_stream
 from truthmark.errors import BountyError, IntegrityError, RelayError, WrongKeyError
 from truthmark.keys.typed import sign
+from truthmark.waiting import Backoff
 
 _T = TypeVar("_T")
+_ATTEMPTS: Final = 60
+_PATIENCE: Final = 120.0
+_LONGEST_PAUSE: Final = 4.0
+"""Relays bound what an address may ask, and a whole team may share one address."""
 
 
 class ItemShelf:
@@ -93,14 +99,23 @@ class ItemShelf:
         return data
 
     def _ask(self, question: "Callable[[relay_client.RelayClient], _T]") -> _T:
-        """Return what the first relay gives; where none does, what the last one said."""
+        """Return what the first relay gives; where none does, ask again those that say "later"."""
+        backoff = Backoff(_ATTEMPTS, 1.0, _PATIENCE, _LONGEST_PAUSE)
         problem: Exception = RelayError("no relay is known that has the items; name one")
-        for relay in self._relays:
-            try:
-                return question(relay)
-            except (RelayError, IntegrityError) as error:
-                problem = error
-        raise problem
+        relays = list(self._relays)
+        while True:
+            later = []
+            for relay in relays:
+                try:
+                    return question(relay)
+                except (RelayError, IntegrityError) as error:
+                    problem = error
+                    if isinstance(error, RelayError) and is_early(error):
+                        later.append(relay)
+            if not later or (pause := backoff.pause()) is None:
+                raise problem
+            time.sleep(pause)
+            relays = later
 
 
 def item_keys(desk: Desk, record: Record, worker: int, numbers: Sequence[int]) -> dict[int, bytes]:
