@@ -147,6 +147,7 @@ def _answer(
             title=run.document.title,
             guidelines=run.document.guidelines,
             status=status,
+            is_judged=not run.terms.is_team,
             is_swapped=lambda item: (
                 run.document.kind == "pair"
                 and bool(run.document.classes)
@@ -224,7 +225,7 @@ def report(
     if stage in (Stage.DELIVERED, Stage.SCORED):
         phase = labeling.phase()
         until = f" until {format_time(phase.until)}" if phase.until is not None else ""
-        info(f"{phase.says}{until}; {phase.then}")
+        info(f"{phase.says}{until}; then: {phase.then}")
         info(
             "a wrong score is disproved by you or a watch node of yours: truthmark bounty label"
             f" {bounty} --stay"

@@ -213,7 +213,7 @@ def _print_offer(session: Session, offer: Offer) -> None:
     print_fields(
         [
             ("bounty", f"{offer.record.ref.bounty_id}: {document.title}"),
-            ("now", f"{phase.says}{until}; {phase.then}" if phase.then else phase.says),
+            ("now", f"{phase.says}{until}; then: {phase.then}" if phase.then else phase.says),
             ("you label", f"{span} of {plural(terms.items, document.kind + ' item')}"),
             ("answers", ", ".join(entry.name for entry in document.classes) or _WRITE),
             ("content", ", ".join(document.flags)),

@@ -52,6 +52,7 @@ def practice(state: State, bounty: int, relay: str | None, as_json: bool) -> Non
             title=document.title,
             guidelines=document.guidelines,
             comment=comment,
+            is_judged=True,
         )
         if not screen.run():
             return

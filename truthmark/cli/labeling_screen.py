@@ -64,6 +64,7 @@ class Screen:
         status: Returns a line about what was done and earned, given the mean seconds an item.
         is_swapped: Whether the two of a pair are shown the other way round.
         comment: Returns what is said of an answer after it was given, as in practice.
+        is_judged: Whether answers are held against known ones.
     """
 
     items: Sequence[int]
@@ -75,6 +76,7 @@ class Screen:
     status: Callable[[float | None], str] = lambda _: ""
     is_swapped: Callable[[int], bool] = lambda _: False
     comment: Callable[[int, int], str] = lambda _item, _code: ""
+    is_judged: bool = False
     _viewer: Viewer = field(default_factory=Viewer)
 
     def run(self) -> bool:
@@ -268,7 +270,7 @@ class Screen:
         rest = [
             f"{commands[name]} {text}"
             for name, text in (
-                ("skip", "skip (counts as wrong)"),
+                ("skip", "skip (counts as wrong)" if self.is_judged else "skip"),
                 ("flag", "flag"),
                 ("guidelines", "guidelines"),
                 ("leave", "leave, answers are kept"),

@@ -43,6 +43,7 @@ def play(
     is_swapped: Callable[[int], bool] = lambda _: False,
     comment: Callable[[int, int], str] = lambda _item, _code: "",
     guidelines: str = "",
+    is_judged: bool = False,
 ) -> tuple[bool, AnswerLog, Terminal]:
     with terminal(monkeypatch) as shown, AnswerLog(path) as log:
         shown.press(keys)
@@ -56,6 +57,7 @@ def play(
             status=lambda seconds: "about 9 TUSD an hour" if seconds is not None else "",
             is_swapped=is_swapped,
             comment=comment,
+            is_judged=is_judged,
         )
         return screen.run(), log, shown
 
@@ -72,6 +74,8 @@ def test_screen__one_key_an_item__all_are_answered(
     assert done and log.codes == {7: 0, 3: 1, 9: 2}
     for text in ("text 7", "text 3", "text 9", "1 cat · d dog · 2 cow", "all 3 are answered"):
         assert text in shown.shown
+    assert "s skip · f flag" in " ".join(shown.shown.split())
+    _, _, shown = play(monkeypatch, path, "\x7f1" + ENTER, is_judged=True)
     assert "skip (counts as wrong)" in " ".join(shown.shown.split())
 
 

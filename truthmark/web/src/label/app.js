@@ -200,6 +200,7 @@ export class App {
         const name = clean(document.classes[answer].name, 100);
         return { isRight, says: isRight ? "Right" : `No, it is ${name}`, why: clean(explanation, 2_000) };
       },
+      isJudged: true,
       status: () => "Practice: nothing is at stake",
     });
     const join = h("button.tm-link", { type: "button", onclick: () => screen.leave() },
@@ -478,6 +479,7 @@ export class App {
       load: async (/** @type {number} */ item) =>
         items.openStored(item, await cache.stored(item), keys[item] ?? null),
       isSwapped: (/** @type {number} */ item) => swapped.has(item),
+      isJudged: !this._bounty.terms.isTeam,
       status: (/** @type {number | undefined} */ seconds) => this._earning(seconds, run),
       complete: () => completeItems(run, this._log),
     });

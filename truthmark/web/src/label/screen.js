@@ -30,6 +30,7 @@ import { WritingPane } from "./writing_pane.js";
  * @property {string} guidelines Markdown
  * @property {string} noun what an item is called
  * @property {(item: number) => boolean} [isSwapped] of a pair
+ * @property {boolean} [isJudged] whether answers are held against known ones
  * @property {(item: number, code: number) => {isRight: boolean, says: string, why: string}} [judge]
  *   in practice: what is said after an answer
  * @property {(seconds: number | undefined) => string} [status] given the usual time of an answer
@@ -41,7 +42,7 @@ import { WritingPane } from "./writing_pane.js";
  */
 
 const NAMES = {
-  undo: "undo", back: "the item before", forth: "the item after", skip: "skip (counts as wrong)",
+  undo: "undo", back: "the item before", forth: "the item after", skip: "skip",
   flag: "flag with a note", guidelines: "guidelines", find: "type to find", zoom: "zoom",
   keys: "change keys",
 };
@@ -495,7 +496,7 @@ export class Screen {
       undo: tool("undo", "undo", "Undo"),
       back: tool("back", "left", "Before"),
       forth: tool("forth", "right", "After"),
-      skip: tool("skip", "skip", "Skip (counts as wrong)"),
+      skip: tool("skip", "skip", `Skip${this._o.isJudged ? " (counts as wrong)" : ""}`),
       flag: tool("flag", "flag", "Flag"),
       zoom: tool("zoom", "zoom", "Zoom"),
       guidelines: tool("guidelines", "book", "Guidelines"),
