@@ -8,7 +8,7 @@ from truthmark.bounty.shape import Shape
 from truthmark.bounty.terms import Terms
 from truthmark.config.profile import ChainProfile
 from truthmark.config.units import Amount
-from truthmark.text import format_duration
+from truthmark.text import format_duration, plural
 
 
 def estimate_facts(
@@ -29,7 +29,7 @@ def estimate_facts(
     def show(units: int) -> str:
         return write(profile.amount(units, terms.token))
 
-    each = f"{terms.items} items × {terms.rounds}"
+    each = f"{plural(terms.items, 'item')} × {terms.rounds}"
     hourly = least = None
     if found.an_hour is not None:
         hourly = f"{show(found.an_hour)} at the full price"
@@ -53,7 +53,11 @@ def estimate_facts(
         ("a labeler gives", _labels_each(terms)),
         ("least work", least),
         ("an hour pays", hourly),
-        ("time", f"{format_duration(found.seconds)} at most"),
+        (
+            "time",
+            f"{format_duration(terms.join_seconds)} to join, {format_duration(terms.label_seconds)}"
+            f" to label; {format_duration(found.seconds)} until all is paid, at most",
+        ),
         *(
             (
                 name,

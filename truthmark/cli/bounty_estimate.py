@@ -9,7 +9,7 @@ from truthmark.bounty.document import Kind
 from truthmark.bounty.facts import estimate_facts
 from truthmark.bounty.planning import TIMES, Gas, Plan, estimate, fees_for, warnings_of, with_times
 from truthmark.bounty.shape import ROUNDS, advised_gold, shape_open, shape_team
-from truthmark.bounty.sources.found import take
+from truthmark.bounty.sources.found import Reading, take
 from truthmark.bounty.sources.opening import open_items_of
 from truthmark.bounty.team import read_team
 from truthmark.bounty.terms import MAX_HASHES
@@ -19,21 +19,31 @@ from truthmark.cli.bounty_asking import (
     full_option,
     label_within_option,
     price_option,
+    read_classes,
     rounds_option,
     seconds_option,
     source_options,
+    tell_reading,
     text_option,
     times_option,
 )
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo_json, info, print_fields, progress_bar
-from truthmark.cli.param_types import FILE, SOURCE
+from truthmark.cli.param_types import FILE, SOURCE, Read
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ChainError, ConfigError
+from truthmark.labels.scoring import MAX_CLASSES
 
 _GWEI = 10**9
 _COIN = 3_000
 """What the coin that pays gas is taken to be worth in tokens, where nobody says."""
+
+
+def _read_count(text: str, state: State) -> int:
+    count = int(text) if text.isascii() and text.isdecimal() else len(read_classes(text))
+    if not 2 <= count <= MAX_CLASSES:
+        raise ConfigError(f"an item may have 2 to {MAX_CLASSES} answers, not {count}")
+    return count
 
 
 @command("estimate")
@@ -43,10 +53,11 @@ _COIN = 3_000
 @click.option(
     "--classes",
     "count",
-    type=click.IntRange(2, 254),
-    default=2,
+    metavar="N",
+    type=Read("classes", _read_count),
+    default="2",
     show_default=True,
-    help="How many answers an item may have.",
+    help="How many answers an item may have, or the answers as for `create`.",
 )
 @text_option
 @source_options
@@ -97,7 +108,10 @@ def estimate_(
     if source is not None:
         with progress_bar("reading", "items") as progress:
             opened = open_items_of(source, column=column, kind=kind, names=names)
-            items = sum(1 for _ in take(opened, progress))
+            reading = Reading(skipped=list(opened.skipped))
+            reading.names = [found.name for found in take(opened, progress, reading)]
+        tell_reading(reading)
+        items = len(reading.names)
     assert items is not None, "checked above"
     if team is not None:
         people = len(read_team(team))

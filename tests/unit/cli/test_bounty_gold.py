@@ -169,12 +169,32 @@ def test_estimate__no_account_no_chain__what_it_costs_and_pays(table: Path, pers
         assert words in text.out
     small = person("bounty", "estimate", table, "--price", "0.05 TUSD", "--gas-price", 0).ok()
     assert "40 items × 5" in small.out
-    team = table.with_name("team.txt")
-    team.write_text("Ann\nBob\n")
-    text = person(*command, "--team", team).ok()
+    text = person(*command, "--team", _team(table.parent)).ok()
     assert "2000 items × 2" in text.out and "who guesses" not in text.out
     person("bounty", "estimate", "--price", "0.05 TUSD").refused(3, "--items")
     person(*command, "--gold-count", 5).refused(9, "too few")
+    assert "15 min to join, 2 h to label; 1 d 8 h until all is paid, at most" in text.out
+    three = [person(*command, "--classes", n, "--json").ok().json for n in ("3", "cat,dog,owl=o")]
+    assert three[0] == three[1] != shown.json
+    person(*command, "--classes", "255").refused(3, "2 to 254 answers, not 255")
+
+
+def test_estimate__rows_that_cannot_be_used__are_told(tmp_path: Path, person: Person) -> None:
+    table = tmp_path / "Äußerungen.csv"
+    table.write_bytes("\ufeffNr,Der Text\r\n7,gut\r\n8,\r\n9,gut\r\n".encode())
+    command = ("bounty", "estimate", table, "--price", "0.05 TUSD", "--column", "Der Text")
+    shown = person(*command, "--team", _team(tmp_path)).ok()
+    assert "1 item to label" in shown.err and "cannot be used: 1 (has an empty cell)" in shown.err
+    assert "the same as another: 2 (as 0)" in shown.err
+    table.write_text("Nr;Der Text\n7;gut\n")
+    said = person(*command).refused(4, "save it with commas between the columns").err
+    assert "--raw" not in said
+
+
+def _team(folder: Path) -> Path:
+    path = folder / "team.txt"
+    path.write_text("Ann\nBob\n")
+    return path
 
 
 def test_shelf_source__read_again__gives_what_was_read_of_a_source_that_is_gone(

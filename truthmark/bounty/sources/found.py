@@ -147,14 +147,17 @@ def read_into(
     return reading
 
 
-def take(source: ItemSource, progress: Progress | None = None) -> Iterator[Found]:
+def take(
+    source: ItemSource, progress: Progress | None = None, reading: Reading | None = None
+) -> Iterator[Found]:
     """Yield the items of a source that `read_into` would write, in its order.
 
     Args:
         source: Where the items are.
         progress: Called with items done and items in all.
+        reading: Is told of what cannot be used.
     """
-    return _distinct(source, Reading(), progress)
+    return _distinct(source, Reading() if reading is None else reading, progress)
 
 
 def _distinct(source: ItemSource, reading: Reading, progress: Progress | None) -> Iterator[Found]:

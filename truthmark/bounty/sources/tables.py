@@ -4,7 +4,7 @@
 import io
 import json
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from truthmark.bounty.items import Item, Media
 from truthmark.bounty.sources import pictures
 from truthmark.bounty.sources.files import FileSource, kind_of, listed_source
 from truthmark.bounty.sources.found import Found, ItemSource
+from truthmark.codec.refusals import to_be_read
 from truthmark.codec.tables import Table, open_table
 from truthmark.errors import BountyError, ConfigError, did_you_mean
 
@@ -55,7 +56,7 @@ class TableSource(ItemSource):
         """Yield the rows in their order."""
         seen: set[str] = set()
         number = 0
-        for batch in self._table.batches():
+        for batch in _batches(self._table):
             columns = {name: batch.column(name).to_pylist() for name in self._columns}
             labels = batch.column(self._names).to_pylist() if self._names is not None else None
             for row in range(batch.num_rows):
@@ -82,6 +83,11 @@ class TableSource(ItemSource):
         return Found(name, items[0] if len(items) == 1 else Item.of_pair(items[0], items[1]))
 
 
+def _batches(table: Table) -> "Iterator[pa.RecordBatch]":
+    with to_be_read():
+        yield from table.batches()
+
+
 def table_source(
     path: Path,
     *,
@@ -104,14 +110,15 @@ def table_source(
         CodecError: The file is no table.
         BountyError: A path in it leads elsewhere.
     """
-    table = open_table(path, path.name)
+    with to_be_read():
+        table = open_table(path, path.name)
     columns, kind = _chosen(table, column, kind, names)
     if kind in ("image", "audio") and _is_text(table, columns[0]):
         if len(columns) != 1:
             raise ConfigError(f"name one column of paths to {kind} files")
         paths = [
             str(value)
-            for batch in table.batches()
+            for batch in _batches(table)
             for value in batch.column(columns[0]).to_pylist()
             if value is not None
         ]
