@@ -15,6 +15,7 @@ import click
 import truthmark
 from truthmark.cli.command import State, command
 from truthmark.cli.output import ask, info, progress_bar
+from truthmark.cli.param_types import FOLDER
 from truthmark.config.profile import profile_names
 from truthmark.config.settings import Settings
 from truthmark.errors import ConfigError
@@ -30,7 +31,7 @@ _NEEDED = ("streamlit", "markdown_it")
 @command()
 @click.option(
     "--devnet",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER,
     is_flag=False,
     flag_value="devnet",
     metavar="[FOLDER]",
@@ -54,7 +55,7 @@ def app(state: State, devnet: Path | None, port: int | None) -> None:
     if devnet is None:
         code = serve(root, given, port)
     else:
-        with running(devnet.expanduser().absolute()) as net:
+        with running(devnet.absolute()) as net:
             code = serve(root, {**given, "home": str(net.home(ROLE))}, port)
     click.get_current_context().exit(code)
 

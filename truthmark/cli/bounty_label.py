@@ -17,7 +17,7 @@ from truthmark.cli.bounty_offers import pay_line, relay_option
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.labeling_screen import Screen
 from truthmark.cli.output import amount_json, echo, echo_json, info, progress_bar
-from truthmark.cli.param_types import BOUNTY, FILE
+from truthmark.cli.param_types import BOUNTY, FILE, PLACE
 from truthmark.cli.writing_screen import WritingScreen
 from truthmark.errors import BountyError, ConfigError, TruthmarkError
 from truthmark.session import Session
@@ -34,7 +34,7 @@ from truthmark.waiting import Deadline
 )
 @click.option(
     "--export",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FOLDER",
     help="Write your items there, with items.csv, and end: for scripts that make --answers.",
 )

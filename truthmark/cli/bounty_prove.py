@@ -8,10 +8,11 @@ import click
 from truthmark.bounty.flows.sending import MAX_BYTES, send_proof
 from truthmark.cli.command import State, command
 from truthmark.cli.output import info
+from truthmark.cli.param_types import FILE
 
 
 @command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FILE)
 def prove(state: State, file: Path) -> None:
     """Prove that a score is wrong, by a FILE that a label page saved; anyone may.
 

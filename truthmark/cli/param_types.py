@@ -23,14 +23,35 @@ _SIZES: Final[dict[str, int]] = {"": 1} | {
     for way, base in (("", 1_000), ("i", 1_024))
 }
 
-SOURCE = click.Path(exists=True, path_type=Path)
+
+class Place(click.Path):
+    """A file or folder; `~/` stands for the home folder where the shell left it, as in quotes.
+
+    Args:
+        options: As `click.Path` takes them.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Take what may be there."""
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if isinstance(value, str) and value.startswith("~/"):
+            value = str(Path.home() / value[2:])
+        return super().convert(value, param, ctx)
+
+
+SOURCE = Place(exists=True)
 """A file or folder that is read."""
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE = Place(exists=True, dir_okay=False)
 """A file that is read."""
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FILE = Place(dir_okay=False)
 """A file that may not be there yet."""
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = Place(file_okay=False)
 """A folder that may not be there yet."""
+PLACE = Place()
+"""A file or folder that may not be there yet."""
 
 
 class Read(click.ParamType):

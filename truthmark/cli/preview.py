@@ -9,7 +9,7 @@ import click
 
 from truthmark.cli.command import State, command, json_option
 from truthmark.cli.output import echo, echo_json, info, table
-from truthmark.cli.param_types import DATASET
+from truthmark.cli.param_types import DATASET, PLACE
 from truthmark.market.opened import require_free
 from truthmark.market.preview import Part, Preview, look
 from truthmark.market.preview.facts import is_flat, value_of
@@ -40,7 +40,7 @@ _MIB = 1 << 20
 @click.option(
     "--save",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     metavar="FOLDER",
     help="Write all rows and files of the sample into this new folder.",
 )

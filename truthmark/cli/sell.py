@@ -26,6 +26,7 @@ from truthmark.cli.param_types import (
     DATASET,
     DURATION,
     PERCENT,
+    PLACE,
     SOURCE,
     WINDOWS,
 )
@@ -78,10 +79,10 @@ from truthmark.text import format_duration, format_time, plural
 @click.option("--update", type=DATASET, help="List it as the next version of this one.")
 @click.option("--bounty", type=BOUNTY, help="The bounty that made it; its labelers get a royalty.")
 @click.option("--royalty", type=PERCENT, help='Their part of every sale, such as "5%".')
-@click.option("--packed", type=click.Path(path_type=Path), help="Where to pack SOURCE.")
+@click.option("--packed", type=PLACE, help="Where to pack SOURCE.")
 @click.option(
     "--backup",
-    type=click.Path(path_type=Path),
+    type=PLACE,
     help="New file, or folder for one, with a backup of the key.",
 )
 @click.option(

@@ -47,6 +47,32 @@ def test_main__typo__is_told_what_was_meant_before_connecting(
     on_devnet(*arguments).refused(code, f"did you mean {meant}?")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("review", "1", "good"), "'good' is not a whole number;"),
+        (("bounty", "estimate", "--full", "half"), "'half' is not a whole number;"),
+        (("bounty", "estimate", "--gas-price", "low"), "'low' is not a number;"),
+    ],
+    ids=["argument", "option", "float"],
+)
+def test_main__words_for_a_number__are_refused_in_words(
+    on_devnet: Person, arguments: tuple[str, ...], says: str
+) -> None:
+    on_devnet(*arguments).refused(2, says)
+
+
+def test_main__home_folder_in_quotes__is_found(
+    on_devnet: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "my table.csv").write_text("a\n1\n")
+    packing = ("dataset", "pack", "~/my table.csv", "~/packed", "--licence", "CC0-1.0", "--yes")
+    on_devnet(*packing).ok()
+    assert (tmp_path / "packed").is_dir()
+    on_devnet("dataset", "pack", "~/none.csv", "~/other").refused(2, f"'{tmp_path}/none.csv' does")
+
+
 AMOUNTS = {
     "25": 'say in which token, in quotes: "25 TUSD"',
     "1,5 TUSD": "write a point for parts",
