@@ -218,8 +218,15 @@ def _first_rows(container: Container, file: File) -> views.Table:
     shown = views.Table(name=clean(file.path, 200), rows=file.rows)
     try:
         return replace(shown, example_rows=rows_of(table.to_pylist()))
-    except (ArithmeticError, LookupError, TypeError, ValueError, pa.ArrowException):
-        # Arrow holds times, time zones and texts that Python has no value for.
+    except (
+        ArithmeticError,
+        LookupError,
+        NotImplementedError,
+        TypeError,
+        ValueError,
+        pa.ArrowException,
+    ):
+        # Arrow holds times, time zones, intervals and texts that Python has no value for.
         return replace(shown, note="its rows cannot be shown here; save it to use it elsewhere")
 
 

@@ -160,6 +160,7 @@ def make(
     card: Mapping[str, Any] | None = None,
     is_alike: bool = False,
     after: int = 0,
+    stream_rows: tuple[bytes, bytes, int] | None = None,
     **sealed: Any,
 ) -> Made:
     """Make a container.
@@ -175,6 +176,7 @@ def make(
         extra: More of the card's `extra`.
         card: More of the card.
         is_alike: All segments have the rows of the first; quick for thousands.
+        stream_rows: What each segment is instead: its schema, its messages, how many rows.
         after: Added to each place, so that two containers have other rows.
         sealed: For `forge`: `cek` and `public_key`.
     """
@@ -189,12 +191,12 @@ def make(
         parts.append(Part(1, stream, decoded=shards * P, shards=shards))
     place = row = 0
     number = 2
-    made: tuple[bytes, bytes, int] | None = None
+    made = stream_rows
     random: list[int] = []
     for path, count in tables.items():
         start = row
         for _ in range(count):
-            if made is None or not is_alike:
+            if made is None or not (is_alike or stream_rows):
                 table = rows(place + after)
                 made = (*stream_of(table), table.num_rows)
             message, body, declared = made

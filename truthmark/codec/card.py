@@ -128,7 +128,13 @@ def example_rows(table: "pa.Table", count: int) -> list[dict[str, Any]]:
     """
     try:
         rows = table.slice(0, min(count, MAX_SAMPLES)).to_pylist()
-    except (pa.ArrowException, ValueError, OverflowError) as error:
+    except (
+        pa.ArrowException,
+        LookupError,
+        NotImplementedError,
+        OverflowError,
+        ValueError,
+    ) as error:
         reason = " ".join(str(error).split())[:160]
         raise CodecError(
             f"card: a row cannot be shown as an example ({reason}); pack without examples"

@@ -29,7 +29,7 @@ from truthmark.arrow import pa
 from truthmark.codec import decoder_child as child
 from truthmark.codec.arrow_sizes import require_modest
 from truthmark.codec.child_environment import child_command, child_environment
-from truthmark.codec.storage_types import is_rebuilt, rebuilt
+from truthmark.codec.storage_types import has_values, is_rebuilt, rebuilt
 from truthmark.errors import LimitError, MalformedError, TruthmarkError, UnableError
 
 _START_SECONDS: Final = 60.0
@@ -350,6 +350,11 @@ def _map_table(descriptor: int, size: int, most: int, what: str) -> "pa.Table":
         raise MalformedError(f"{what}: a name in its schema is not UTF-8; get it again")
     if not is_rebuilt(table.schema):
         return table
+    if not all(map(has_values, table.schema.types)):
+        raise MalformedError(
+            f"{what}: has intervals beside a union or an extension type, which cannot be read; get "
+            "it again"
+        )
     batches = [rebuilt(batch, table.schema) for batch in table.to_batches()]
     return pa.Table.from_batches(batches, table.schema)
 

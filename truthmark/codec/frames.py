@@ -23,6 +23,7 @@ _EXACT_IN_FLOATS = 2**53
 # What pandas and Arrow raise on values that a type allows and pandas does not.
 UNREADABLE: Final = (
     KeyError,
+    NotImplementedError,
     TypeError,
     ValueError,
     AttributeError,

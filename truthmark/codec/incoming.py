@@ -8,6 +8,7 @@ from truthmark.codec.decoder_child import EXTENSION
 from truthmark.codec.segments import check_batch
 from truthmark.codec.storage_types import (
     has_extension,
+    has_values,
     is_rebuilt,
     is_stacked,
     rebuilt,
@@ -46,6 +47,11 @@ class Incoming:
             message = schema.serialize().to_pybytes()
             self.schema = decode_schema(message, what=f"schema of {path!r}", seconds=_SECONDS)
         self._is_rebuilt = is_rebuilt(schema)
+        if self._is_rebuilt and not all(has_values(field.type) for field in schema):
+            raise CodecError(
+                f"{path}: has intervals of months, or of days and milliseconds, beside a union or "
+                "an extension type, which no reader takes; pack them apart"
+            )
 
     def take(self, batch: "pa.RecordBatch") -> "pa.RecordBatch":
         """Return a batch as it is packed; copies next to nothing.

@@ -34,6 +34,17 @@ def is_stacked(kind: "pa.DataType") -> bool:
     return any(is_stacked(part) for part in below)
 
 
+def has_values(kind: "pa.DataType") -> bool:
+    """Tell whether pyarrow can make arrays and values of a type, and of all at any depth below it.
+
+    Of two kinds of intervals it reads and writes columns, and anything else fails, by a `KeyError`
+    or a `NotImplementedError`.
+    """
+    if kind.id in (pa.lib.Type_INTERVAL_MONTHS, pa.lib.Type_INTERVAL_DAY_TIME):
+        return False
+    return all(map(has_values, parts_of(kind)))
+
+
 def is_rebuilt(schema: "pa.Schema") -> bool:
     """Tell whether `rebuilt` changes anything about batches of this schema."""
     return any(_is_rebuilt(field.type) for field in schema)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from truthmark.arrow import pa
+from truthmark.codec.storage_types import has_values
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,6 +117,8 @@ class DistinctCounter:
         if not positions or self._left < 0:
             return None
         values = self._table.column(positions[-1])
+        if not has_values(values.type):
+            return None
         dictionaries, used = _dictionaries(values)
         self._left -= sum(map(len, dictionaries))
         if self._left < 0:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from truthmark.arrow import pa, pc
 from truthmark.codec.shard_index import Segment
+from truthmark.codec.storage_types import has_values
 from truthmark.hashing import sha256
 
 MARK_SIZE: Final = 8
@@ -118,12 +119,12 @@ def row_marks(table: "pa.Table", rows: Sequence[int]) -> list[bytes]:
 
 
 def is_flat(kind: "pa.DataType") -> bool:
-    """Whether a cell of a type is no larger in Python than its bytes in the table."""
+    """Whether Python has cells of a type, no larger than their bytes in the table."""
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         kind = kind.value_type
     if isinstance(kind, pa.BaseExtensionType):
         kind = kind.storage_type
-    return not pa.types.is_nested(kind)
+    return has_values(kind) and not pa.types.is_nested(kind)
 
 
 def _text(cell: "pa.Scalar") -> str:
@@ -183,7 +184,7 @@ def _written_out(column: "pa.ChunkedArray") -> "pa.ChunkedArray | None":
     kind = column.type
     if not (pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)):
         return column
-    if column.num_chunks > _MAX_CHUNKS:
+    if column.num_chunks > _MAX_CHUNKS or not has_values(kind):
         return None
     try:
         size = sum(len(chunk) * _longest(_shared(chunk)) for chunk in column.chunks)

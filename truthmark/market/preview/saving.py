@@ -8,6 +8,7 @@ from typing import Final
 from truthmark.arrow import pa, pc, pq
 from truthmark.codec.storage_types import holds_type
 from truthmark.errors import CodecError
+from truthmark.market.preview.facts import is_flat
 from truthmark.market.preview.found import Preview
 
 _MAX_DENSE: Final = 256 << 20
@@ -62,9 +63,7 @@ def _grows(rows: "pa.Table") -> bool:
     for column in rows.columns:
         if not holds_type(column.type, shared):
             continue
-        if not isinstance(column.type, pa.DictionaryType) or pa.types.is_nested(
-            column.type.value_type
-        ):
+        if not isinstance(column.type, pa.DictionaryType) or not is_flat(column.type):
             return True
         for chunk in column.chunks:
             longest = 8

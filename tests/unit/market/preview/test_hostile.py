@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Containers made to harm: a look at each ends in a state, in one line, and never in SHOWN."""
 
+import contextlib
 import io
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -12,17 +14,21 @@ from tests.faults.test_codec_bombs import OTHER_BOMBS
 from tests.faults.test_codec_frames import FRAMES
 from tests.faults.test_codec_hostile import FILES, INDEX, SEGMENTS
 from tests.utils import arrow_cases
-from tests.utils.containers import LICENCE, Forged, decoder_peaks
-from tests.utils.previews import Made, PreviewMarket, typed_values
+from tests.utils.containers import LICENCE, Forged, decoder_peaks, pack, stream_of
+from tests.utils.previews import Made, PreviewMarket, make, typed_values
 from truthmark.cid import cid_of_stream
+from truthmark.cli.preview import _print_rows
 from truthmark.codec.decoder import decode_stream
 from truthmark.codec.manifest import to_canonical_json
 from truthmark.codec.sampling import PreviewAsked
 from truthmark.codec.segments import decoded_size
 from truthmark.codec.shard_index import Segment
+from truthmark.errors import CodecError
 from truthmark.market.preview import PreviewState
 from truthmark.market.preview.facts import TableFacts, row_marks, value_of
+from truthmark.market.preview.saving import save_sample
 
+BIG = {"a.parquet": 200}
 SLOW = {"dictionary that grows", "files table of 1,100,000 entries"}
 """To make them takes most of a minute; their kind is among the others."""
 BOMBS = {name: case for name, case in OTHER_BOMBS.items() if name not in SLOW}
@@ -100,6 +106,58 @@ def test_value_of__python_has_no_such_value__is_a_text(kind: pa.DataType, is_sha
     if is_shared:
         array = pa.DictionaryArray.from_arrays(pa.array([0]), array)
     assert value_of(array[0]) == f"{2**62} of {kind}"
+
+
+def intervals(months: bool, rows: pa.Table) -> tuple[bytes, bytes]:
+    """Return schema and segment of rows, in which one type of intervals is made another."""
+    message, body = stream_of(rows)
+    for at in range(len(message)):
+        if message[at] == 2:  # of months, days and nanoseconds
+            changed = message[:at] + bytes([0 if months else 1]) + message[at + 1 :]
+            with contextlib.suppress(pa.ArrowException):
+                kinds = pa.ipc.open_stream(changed + body).schema.types
+                if "month_interval" in str(kinds) or "day_time_interval" in str(kinds):
+                    return changed, body
+    raise AssertionError("there is none")
+
+
+PLAIN = pa.array([(1, 2, 3), None], pa.month_day_nano_interval())
+
+
+@pytest.mark.parametrize("months", [True, False])
+@pytest.mark.parametrize(
+    ("column", "state"),
+    [
+        (PLAIN, PreviewState.SHOWN),
+        (pa.DictionaryArray.from_arrays(pa.array([0, 1]), PLAIN), PreviewState.SHOWN),
+        (pa.StructArray.from_arrays([PLAIN, [b"1", b"2"]], ["x", "y"]), PreviewState.SHOWN),
+        (pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [PLAIN]), PreviewState.BAD),
+    ],
+    ids=["plain", "dictionary", "struct", "union"],
+)
+def test_look__intervals_of_which_python_has_none__are_looked_at_all_the_same(
+    market: PreviewMarket, tmp_path: Path, months: bool, column: pa.Array, state: PreviewState
+) -> None:
+    message, body = intervals(months, pa.table({"x": column}))
+    made = make(BIG, stream_rows=(message, body, 2))
+    version = market.list_version(made)
+    market.publish(made)
+    found = market.look(version)
+    assert found.state is state, found.why
+    assert ("\n" in found.why) is False
+    for rows in found.tables.values():
+        _print_rows(rows, 3)
+    with contextlib.suppress(CodecError):
+        save_sample(found, tmp_path / "sample")
+
+
+def test_pack__intervals_of_which_python_has_none_beside_a_union__is_refused(
+    tmp_path: Path,
+) -> None:
+    union = pa.UnionArray.from_sparse(pa.array([0, 0], pa.int8()), [PLAIN])
+    message, body = intervals(True, pa.table({"x": union}))
+    with pytest.raises(CodecError, match="intervals of months"):
+        pack(pa.ipc.open_stream(message + body).read_all(), tmp_path / "packed")
 
 
 def test_value_of__zone_that_nobody_knows__is_a_text() -> None:
