@@ -61,7 +61,8 @@ def _public_part(
     key: str, terms_id: bytes, _session: Session, _version: Version
 ) -> tuple[Manifest, dict[str, Any]]:
     buyer = Buyer(_session)
-    return buyer.manifest(_version.terms.manifest), buyer.preview(_version)
+    manifest = buyer.manifest(_version)
+    return manifest, buyer.card(_version, manifest)
 
 
 def dataset(ref: str) -> views.Dataset:

@@ -17,7 +17,7 @@ from app.services.reading import (
 from app.services.texts import percent_of, said_of
 from truthmark.errors import ConfigError, TruthmarkError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.fetch import Fetcher
+from truthmark.market.fetch import read_manifest
 from truthmark.session import Session
 from truthmark.testing.network import Devnet
 from truthmark.text import clean, format_duration, format_time, plural
@@ -106,7 +106,7 @@ def _storage_health(session: Session) -> views.Health:
     newest = listed_versions(session)[:1]
     try:
         for version in newest:
-            Fetcher(session).manifest(version.terms.manifest)
+            read_manifest(session.storage, version)
     except (TruthmarkError, OSError) as error:
         return views.Health("Storage", False, said_of(error))
     text = "reads what was listed last" if newest else "nothing was listed yet"

@@ -178,7 +178,7 @@ def test_hostile_card__not_json_of_a_card__is_hidden_and_said(start: Start, mark
     ref = market.sell_hostile(["unreadable"], 99).ref
     seller = market.session("seller")
     version = Catalogue.of(seller).version(ref)
-    manifest = Buyer(seller).manifest(version.terms.manifest)
+    manifest = Buyer(seller).manifest(version)
     for path in (market.net.folder / "store").rglob(f"*{str(manifest.card)[-12:]}*"):
         path.unlink()
     services.reading._sync.clear()

@@ -35,7 +35,9 @@ from tests.utils.nodes import (
     run_rounds,
 )
 from truthmark import session as sessions
+from truthmark.cid import raw_cid
 from truthmark.codec import read_manifest
+from truthmark.codec.limits import DATA_NAME, MANIFEST_NAME
 from truthmark.config.profile import Windows
 from truthmark.errors import (
     ChainError,
@@ -45,11 +47,15 @@ from truthmark.errors import (
     NotForSaleError,
     PriceError,
     RevertedError,
+    StorageError,
 )
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.choosing import CustodyWish, choose_custody
 from truthmark.market.drafts.custody import DIRECT, CustodyRequest
 from truthmark.market.entries import Version
+from truthmark.market.flows.sampling import open_sample
+from truthmark.market.opened import require_room
+from truthmark.market.preview import PreviewState, look
 from truthmark.market.purchase import Buyer
 from truthmark.market.records import PurchaseStatus, VersionStatus, parts_hash
 from truthmark.market.seller import Seller
@@ -303,6 +309,50 @@ def test_list_dataset__update__takes_over_what_is_unchanged(
     offered = Catalogue.of(buyer.session).offered()
     assert newer.terms_id in offered
     assert older.terms_id not in offered
+
+
+def test_fetched__storage_is_stopped__opens_again_and_shows_its_sample(
+    harness: MarketHarness, tmp_path: Path
+) -> None:
+    seller = harness.session("seller")
+    rows = [random.Random(i).random() for i in range(200_000)]
+    about: dict[str, Any] = {"title": "kept", "licence": "MIT", "session": seller}
+    truthmark.pack(pd.DataFrame({"a": rows}), tmp_path / "packed", **about)
+    version = list_it(harness, tmp_path / "packed", custodians=0)
+    open_sample(seller, version, tmp_path / "packed")
+    server = GatewayServer(LocalStore(harness.net.folder / "store"))
+    storage = (f"gateway:{server.url}",)  # of which nothing is cached
+    with contextlib.closing(server), harness.net.session("buyer", storage=storage) as session:
+        Catalogue.of(session).sync()
+        buyer = Buyer(session)
+        shown = look(session, version).state
+        assert buyer.missing_bytes(version) == read_manifest(tmp_path / "packed").size
+        purchase = buyer.buy(buyer.quote(version), max_total=10**9)
+        deliver(harness, Sale(version, Catalogue.of(session).epoch(purchase.custody_id)))
+        folder = buyer.fetch(version)
+    # Another session, as the one before may still have a connection.
+    with harness.net.session("buyer", storage=storage) as session:
+        Catalogue.of(session).sync()
+        buyer = Buyer(session)
+        with pytest.raises(StorageError):
+            session.storage.read_block(raw_cid(version.terms.manifest))
+        told: list[tuple[int, int]] = []
+        assert buyer.fetch(version, lambda *seen: told.append(seen)) == folder
+        assert told[-1] == (read_manifest(folder).size,) * 2
+        require_room(session, version, tmp_path / "open")
+        assert buyer.preview(version)["title"] == "kept"
+        assert buyer.missing_bytes(version) == 0
+        assert look(session, version).state is shown is PreviewState.SHOWN
+        with truthmark.load(version.ref, session=session) as data:
+            assert data.to_pandas()["a"].tolist() == rows
+        # What is not what was committed to counts as not here.
+        for name in (MANIFEST_NAME, DATA_NAME):
+            kept = (folder / name).read_bytes()
+            (folder / name).write_bytes(bytes([kept[0] ^ 1]) + kept[1:])
+            with pytest.raises(StorageError):
+                buyer.fetch(version)
+            (folder / name).write_bytes(kept)
+        assert buyer.fetch(version) == folder
 
 
 # ---------------------------------------------------------------------- managing

@@ -168,7 +168,7 @@ def _total(card: Mapping[str, Any], what: str) -> int | None:
 def _size(session: Session, version: Version) -> int | None:
     """Return how many bytes there are to fetch; None where the manifest is not to be had."""
     try:
-        return Fetcher(session).manifest(version.terms.manifest).size
+        return Fetcher(session).manifest(version).size
     except (StorageError, CodecError):
         return None
 

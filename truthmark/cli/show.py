@@ -159,8 +159,8 @@ def _read_public(
     """Return manifest and card, or what is wrong with them."""
     buyer = Buyer(session)
     try:
-        card = buyer.preview(version)
-        return buyer.manifest(version.terms.manifest), card, None
+        manifest = buyer.manifest(version)
+        return manifest, buyer.card(version, manifest), None
     except (StorageError, CodecError) as error:
         return None, None, str(error)
 

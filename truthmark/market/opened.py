@@ -70,9 +70,10 @@ def require_room(session: Session, version: Version, folder: Path) -> None:
     Raises:
         ConfigError: There is less room than that.
         StorageError: No storage has the manifest.
+        CodecError: It is not a manifest, or contradicts the terms.
     """
-    needed = Fetcher(session).manifest(version.terms.manifest).size
-    fetched = session.home / "datasets" / version.terms_id.hex() / DATA_NAME
+    fetcher = Fetcher(session)
+    needed, fetched = fetcher.manifest(version).size, fetcher.folder(version) / DATA_NAME
     here = fetched.stat().st_blocks * 512 if fetched.is_file() else 0
     wanted = [(_above(fetched), max(needed - here, 0)), (_above(folder.absolute()), needed)]
     for place, _ in wanted:

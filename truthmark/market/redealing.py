@@ -121,7 +121,7 @@ def deal_again(
         windows,
         CustodyRequest.of(custody),
         None,
-        Fetcher(session).manifest(terms.manifest).size,
+        Fetcher(session).manifest(version).size,
         is_sampled=look(session, version).rule.on_accept is not OnAccept.BY_OFFER,
         most=custody.count,
         without=missing,

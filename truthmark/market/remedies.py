@@ -137,13 +137,13 @@ class Remedies:
             CodecError: What the seller committed to contradicts itself.
         """
         session, fetcher = self.session, Fetcher(self.session)
-        size = fetcher.manifest(version.terms.manifest).shard_size
-        index = fetcher.index(version)
+        manifest = fetcher.manifest(version)
+        size, index = manifest.shard_size, fetcher.index(version, manifest)
         roots = roots_of(session, version)
         keys = read_published(Catalogue.of(session).index, roots, index).keys
         # The newest first: what somebody has just exposed is what this is about.
         newest = dict(list(reversed(keys.items()))[: MAX_TRIED // size])
-        source = FetchedShards(session.storage, index, size)
+        source = FetchedShards(fetcher, version, index, size)
         return find_unsealed(index, source, newest, size, progress)
 
     def keys_to_expose(

@@ -238,7 +238,7 @@ def renew(
     limit = _limit(session.profile, max_keeping, token, unattended)
     acceptance = acceptance_within(acceptance_seconds, RENEW_SECONDS, deals_again=deals_again)
     windows = Windows(terms.delivery_seconds, terms.inspection_seconds, acceptance)
-    size = Fetcher(session).manifest(terms.manifest).size
+    size = Fetcher(session).manifest(version).size
     fresh = seller.fresh_custody(version)
     if not fresh:
         Catalogue.of(session).require_unpaused()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from truthmark.cid import raw_cid
 from truthmark.codec.container import Container
 from truthmark.codec.files_table import Entry
-from truthmark.codec.limits import DEFAULT_LIMITS, FILES_SEGMENT, PATIENT, Limits
+from truthmark.codec.limits import DATA_NAME, DEFAULT_LIMITS, FILES_SEGMENT, PATIENT, Limits
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.shard_index import Segment, ShardIndex
 from truthmark.codec.shards import KeyedOpener, Opener, ShardSource
@@ -29,6 +29,7 @@ from truthmark.errors import (
     UnableError,
     WrongKeyError,
 )
+from truthmark.hashing import sha256
 from truthmark.market.preview.states import PreviewState
 from truthmark.market.preview.strata import MAX_FILES_SHARDS, Structure, column_text, files_shards
 from truthmark.storage.fetch import read_ahead
@@ -37,7 +38,8 @@ from truthmark.text import format_size, plural
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from truthmark.storage import Storage
+    from truthmark.market.entries import Version
+    from truthmark.market.fetch import Fetcher
 
 _T = TypeVar("_T")
 
@@ -93,12 +95,15 @@ class FetchedShards(ShardSource):
     """Shards of a container, by the CIDs that its index gives them; those asked for are kept.
 
     Attributes:
-        fetched: bytes that were fetched so far.
+        fetched: bytes that were asked for so far.
     """
 
-    def __init__(self, storage: "Storage", index: ShardIndex, shard_size: int) -> None:
-        """Read from a storage."""
-        self._storage, self._index, self._size = storage, index, shard_size
+    def __init__(
+        self, fetcher: "Fetcher", version: "Version", index: ShardIndex, shard_size: int
+    ) -> None:
+        """Read shards of a version from what was fetched of it, else from storage."""
+        self._storage, self._index, self._size = fetcher.session.storage, index, shard_size
+        self._path = fetcher.folder(version) / DATA_NAME
         self._kept: dict[int, bytes] = {}
         self.fetched = 0
 
@@ -125,7 +130,13 @@ class FetchedShards(ShardSource):
         return self._block(i) if kept is None else kept
 
     def _block(self, i: int) -> bytes:
-        return self._storage.read_block(raw_cid(self._index.sha256(i)))
+        digest = self._index.sha256(i)
+        with contextlib.suppress(OSError), self._path.open("rb") as file:
+            file.seek(i * self._size)
+            data = file.read(self._size)
+            if sha256(data) == digest:
+                return data
+        return self._storage.read_block(raw_cid(digest))
 
 
 class OwnShards(FetchedShards):

@@ -4,15 +4,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from truthmark.codec.container import check_index
-from truthmark.codec.limits import MAX_CARD_SIZE, PATIENT
+from truthmark.codec.limits import PATIENT
 from truthmark.codec.manifest import Manifest
 from truthmark.codec.sampling import PreviewAsked, preview_asked
-from truthmark.codec.shard_index import ShardIndex, check_index_size
-from truthmark.errors import CodecError, LimitError, StorageError
+from truthmark.codec.shard_index import ShardIndex
+from truthmark.errors import CodecError, StorageError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Version
-from truthmark.market.fetch import read_manifest
+from truthmark.market.fetch import Fetcher
 from truthmark.market.preview.opening import MAX_DOWNLOAD, EndError, FetchedShards, Opening
 from truthmark.market.preview.published import Published, count_published, read_published
 from truthmark.market.preview.states import PreviewState
@@ -66,9 +65,10 @@ def read_heading(session: Session, version: Version) -> Heading:
     Raises:
         EndError: It cannot be fetched, or contradicts itself.
     """
+    fetcher = Fetcher(session)
     try:
-        manifest = read_manifest(session.storage, version)
-        card = _read_card(session, manifest)
+        manifest = fetcher.manifest(version)
+        card = fetcher.card(version, manifest)
     except StorageError as error:
         raise EndError(PreviewState.UNREACHABLE, str(error)) from error
     except CodecError as error:
@@ -93,7 +93,7 @@ def read_public(
         EndError: It cannot be fetched, or contradicts itself.
         UnableError: This computer cannot read it.
     """
-    storage = session.storage
+    fetcher = Fetcher(session)
     heading = heading or read_heading(session, version)
     manifest = heading.manifest
     try:
@@ -103,16 +103,13 @@ def read_public(
                 f"its index has {format_size(manifest.index_size)}, "
                 f"{format_size(max_download)} are fetched",
             )
-        check_index_size(manifest.index_size, manifest.count)
-        data = storage.read_range(manifest.index, 0, manifest.index_size)
-        index = ShardIndex.from_bytes(data, manifest.count, PATIENT)
-        check_index(index, manifest)
+        index = fetcher.index(version, manifest, PATIENT)
     except StorageError as error:
         raise EndError(PreviewState.UNREACHABLE, str(error)) from error
     except CodecError as error:
         raise EndError(PreviewState.BAD, str(error)) from error
     published = read_published(Catalogue.of(session).index, roots_of(session, version), index)
-    source = FetchedShards(storage, index, manifest.shard_size)
+    source = FetchedShards(fetcher, version, index, manifest.shard_size)
     opening = Opening(manifest, index, source, published.keys, max_download=max_download)
     return Public(version, manifest, heading.card, index, heading.asked, published, opening)
 
@@ -132,11 +129,3 @@ def published_of(session: Session, version: Version) -> tuple[int, int]:
     Costs two questions to the index. It is another value when anything more is.
     """
     return count_published(Catalogue.of(session).index, roots_of(session, version))
-
-
-def _read_card(session: Session, manifest: Manifest) -> dict[str, Any]:
-    from truthmark.codec import read_card
-
-    if manifest.card_size > MAX_CARD_SIZE:
-        raise LimitError("its card is too large to be read")
-    return read_card(session.storage.read_range(manifest.card, 0, manifest.card_size))
