@@ -13,7 +13,7 @@ from truthmark.bounty.flows import following
 from truthmark.bounty.flows.following import _known_left
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.waves import parse_waves
-from truthmark.errors import ConfigError, EndpointsDisagreeError
+from truthmark.errors import BountyError, ConfigError, EndpointsDisagreeError
 
 CLASSES = SimpleNamespace(terms=SimpleNamespace(classes=2))
 NAMES = [f"{n}.png" for n in range(10)]
@@ -75,3 +75,25 @@ def test_follow_up__endpoints_differ_on_the_last_bounty__nothing_is_posted(
     session: Any = SimpleNamespace(chain="chain")
     with pytest.raises(EndpointsDisagreeError):
         following.follow_up(session, 3, agree=lambda _: True)
+
+
+def test_post_next_wave__bounty_changed_meanwhile__is_asked_again_not_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record = SimpleNamespace(ref=SimpleNamespace(bounty_id=3), status=Status.SCORED)
+    brought = SimpleNamespace(result=SimpleNamespace(record=record))
+    monkeypatch.setattr(following, "_workspace", lambda *_: CLASSES)
+    monkeypatch.setattr(following, "next_wave", lambda *_: (2, 1))
+    monkeypatch.setattr(following, "job_of", lambda *_, **__: SimpleNamespace(bounties=[brought]))
+    monkeypatch.setattr(reader, "read_anchors", lambda *_, **__: object())
+
+    def changed(record: object, anchors: object) -> None:
+        raise BountyError("the status of bounty 3 cannot be read as the board holds it")
+
+    monkeypatch.setattr(reader, "require_anchored", changed)
+    workspace: Any = SimpleNamespace(ref=record.ref)
+    session: Any = SimpleNamespace(chain=None)
+    said: list[str] = []
+    with pytest.raises(EndpointsDisagreeError, match="has changed while its labels were opened"):
+        following.post_next_wave(session, workspace, say=said.append)
+    assert not said

@@ -24,7 +24,7 @@ from truthmark.bounty.sources.earlier import EarlierSource
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, PriceError, RelayError
+from truthmark.errors import BountyError, EndpointsDisagreeError, PriceError, RelayError
 from truthmark.labels.scoring import Ints
 from truthmark.session import Session
 from truthmark.types import Bar, Say, no_bar, quiet
@@ -137,7 +137,8 @@ def follow_up(
 
     Raises:
         BountyError: Nothing is unsure, no answers are left for gold, or it was not agreed to.
-        EndpointsDisagreeError: Two endpoints say different things of the earlier one.
+        EndpointsDisagreeError: Two endpoints say different things of the earlier one, or another
+            than was read before; asked again later, they may agree.
     """
     if not _workspace(session, bounty_id).terms.classes:
         raise BountyError(
@@ -149,9 +150,12 @@ def follow_up(
     if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):
         raise BountyError(f"bounty {bounty_id} has no score; what is unsure is known after it")
     try:
-        BountyClient(session).require_certain(last.result.record)  # a pot is paid for what it says
+        # A pot is paid for what it says, so two endpoints must have it. Not at a final height, for
+        # which who follows up a fresh score would wait: what is unsure follows from labels, and
+        # only while the bounty changes do endpoints of different heights differ.
+        BountyClient(session).require_certain(last.result.record)
     except BountyError as error:
-        raise BountyError(
+        raise EndpointsDisagreeError(
             f"bounty {bounty_id} has changed while its labels were opened, or an endpoint of the "
             "chain lies; run the command again"
         ) from error
@@ -240,6 +244,7 @@ def post_next_wave(
     Raises:
         RelayError: The relay does not answer; asked again later, it may.
         PriceError: The account does not have what the wave takes.
+        EndpointsDisagreeError: As `follow_up`.
     """
     ref, due = workspace.ref, next_wave(session, workspace)
     if ref is None or due is None:
