@@ -21,6 +21,7 @@ import multiprocessing
 import os
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -153,6 +154,9 @@ def _name(case: ET.Element) -> str:
 def main() -> int:
     """Run all runners; return 0 if nothing failed."""
     begun = time.monotonic()
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would all commands
+    # that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # Where pytest, ape and anvil are, also when this was not started by make.
     os.environ["PATH"] = f"{ROOT / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
     # Hundreds of short processes must not compile every module again.
