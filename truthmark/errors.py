@@ -185,6 +185,10 @@ class BountyError(TruthmarkError):
     exit_code = 9
 
 
+class NothingToAskError(BountyError):
+    """No wave can follow a bounty: nothing is unsure, or nothing is left to judge answers by."""
+
+
 class RelayError(BountyError):
     """A relay refuses something, or answers what cannot be.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is left to judge a later wave by."""
 
+import contextlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from truthmark.bounty.flows import following
 from truthmark.bounty.flows.following import _known_left
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.waves import parse_waves
-from truthmark.errors import BountyError, ConfigError, EndpointsDisagreeError
+from truthmark.errors import BountyError, ConfigError, EndpointsDisagreeError, NothingToAskError
 
 CLASSES = SimpleNamespace(terms=SimpleNamespace(classes=2))
 NAMES = [f"{n}.png" for n in range(10)]
@@ -97,3 +98,23 @@ def test_post_next_wave__bounty_changed_meanwhile__is_asked_again_not_given_up(
     with pytest.raises(EndpointsDisagreeError, match="has changed while its labels were opened"):
         following.post_next_wave(session, workspace, say=said.append)
     assert not said
+
+
+@pytest.mark.parametrize(
+    ("error", "is_final"),
+    [(NothingToAskError("no item"), True), (BountyError("an endpoint leaves events out"), False)],
+)
+def test_post_next_wave__error__is_final_only_where_nothing_is_to_be_asked(
+    monkeypatch: pytest.MonkeyPatch, *, error: BountyError, is_final: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(following, "next_wave", lambda *_: (2, 1))
+    monkeypatch.setattr(following, "follow_up", refuse)
+    workspace: Any = SimpleNamespace(ref=SimpleNamespace(bounty_id=3))
+    session: Any = None
+    said: list[str] = []
+    with contextlib.nullcontext() if is_final else pytest.raises(BountyError, match="leaves"):
+        assert following.post_next_wave(session, workspace, say=said.append) is None
+    assert len(said) == is_final

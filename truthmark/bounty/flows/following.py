@@ -24,7 +24,7 @@ from truthmark.bounty.sources.earlier import EarlierSource
 from truthmark.bounty.terms import Terms
 from truthmark.bounty.waves import BELOW, Joined, Wave, join_waves, wave_of
 from truthmark.bounty.workspace import Workspace
-from truthmark.errors import BountyError, EndpointsDisagreeError, PriceError, RelayError
+from truthmark.errors import BountyError, EndpointsDisagreeError, NothingToAskError, PriceError
 from truthmark.labels.scoring import Ints
 from truthmark.session import Session
 from truthmark.types import Bar, Say, no_bar, quiet
@@ -136,19 +136,22 @@ def follow_up(
         bar: Shows how far opening and storing are.
 
     Raises:
-        BountyError: Nothing is unsure, no answers are left for gold, or it was not agreed to.
+        NothingToAskError: Nothing is unsure, or no answers are left for gold.
+        BountyError: What came before cannot be read, or it was not agreed to.
         EndpointsDisagreeError: Two endpoints say different things of the earlier one, or another
             than was read before; asked again later, they may agree.
     """
     if not _workspace(session, bounty_id).terms.classes:
-        raise BountyError(
+        raise NothingToAskError(
             f"bounty {bounty_id} asks for texts, of which none is surer than another; create a new"
             " one of what you want asked again"
         )
     job = job_of(session, bounty_id, bar=bar)
     last = job.bounties[-1]
     if last.result.record.status in (Status.OPEN, Status.DRAWN, Status.LABEL, Status.REFUNDED):
-        raise BountyError(f"bounty {bounty_id} has no score; what is unsure is known after it")
+        raise NothingToAskError(
+            f"bounty {bounty_id} has no score; what is unsure is known after it"
+        )
     try:
         # A pot is paid for what it says, so two endpoints must have it. Not at a final height, for
         # which who follows up a fresh score would wait: what is unsure follows from labels, and
@@ -164,11 +167,13 @@ def follow_up(
     threshold = below if below is not None else draft.get("below") or BELOW
     unsure = job.joined.unsure(threshold)
     if not len(unsure):
-        raise BountyError(f"no item has a margin below {threshold}; there is nothing to ask again")
+        raise NothingToAskError(
+            f"no item has a margin below {threshold}; there is nothing to ask again"
+        )
     left = _known_left(job, names, part, known or {})
     if not left:
         what = f"all that you know was gold in bounty {bounty_id} or before it; give more answers"
-        raise BountyError(
+        raise NothingToAskError(
             f"{what}, such as `truthmark bounty gold` writes: --gold FILE",
             page=f"{what}, in a CSV of item and answer",
         )
@@ -245,6 +250,7 @@ def post_next_wave(
         RelayError: The relay does not answer; asked again later, it may.
         PriceError: The account does not have what the wave takes.
         EndpointsDisagreeError: As `follow_up`.
+        BountyError: What came before cannot be read; asked again later, it may.
     """
     ref, due = workspace.ref, next_wave(session, workspace)
     if ref is None or due is None:
@@ -260,9 +266,7 @@ def post_next_wave(
             say=say,
             bar=bar,
         )
-    except RelayError:
-        raise
-    except BountyError as error:
+    except NothingToAskError as error:
         say(f"no wave follows bounty {ref.bounty_id}: {error}")
         return None
 
