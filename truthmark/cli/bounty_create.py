@@ -38,7 +38,7 @@ from truthmark.cli.param_types import ACCOUNT, AMOUNT, BOUNTY, DURATION, FILE, S
 from truthmark.cli.worth import read_worth, worth_option
 from truthmark.errors import ConfigError
 from truthmark.session import Session
-from truthmark.text import plural
+from truthmark.text import format_duration, plural
 
 
 @command()
@@ -235,7 +235,8 @@ def _tell(posted: Posted, relay: str | None, *, as_json: bool) -> None:
         return
     echo(str(posted.bounty_id))
     if guests:
-        info("send each of them their link; a code counts for the first who shows it:")
+        within = format_duration(posted.terms.join_seconds)
+        info(f"send each of them their link, to join within {within}; a code serves one person:")
         table([(one.name, link) for one, link in zip(guests, links, strict=True)], ("who", "link"))
         info("or, for who labels in a terminal, their line:")
         line = f"truthmark bounty join {posted.bounty_id} --relay {relay}"

@@ -171,11 +171,8 @@ def _usage(error: click.UsageError) -> str:
             return 'amounts cannot be below 0; write one like "25 TUSD"'
         hint = did_you_mean(error.option_name, error.possibilities or ())
         return f"No such option {error.option_name}{hint}"
-    return re.sub(r"is not a valid (\w+)(?: range)?", _said_plainly, error.format_message())
-
-
-def _said_plainly(match: re.Match[str]) -> str:
-    return {"integer": "is not a whole number", "float": "is not a number"}.get(match[1], match[0])
+    text = re.sub(r"a valid integer( range)?", "a whole number", error.format_message())
+    return re.sub(r"a valid float( range)?", "a number", text)
 
 
 @click.group(

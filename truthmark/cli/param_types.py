@@ -25,32 +25,23 @@ _SIZES: Final[dict[str, int]] = {"": 1} | {
 
 
 class Place(click.Path):
-    """A file or folder; `~/` stands for the home folder where the shell left it, as in quotes.
-
-    Args:
-        options: As `click.Path` takes them.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        """Take what may be there."""
-        super().__init__(path_type=Path, **options)
+    """A file or folder; `~/` is the home folder where the shell left it, as in quotes."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
-        if isinstance(value, str) and value.startswith("~/"):
-            value = str(Path.home() / value[2:])
-        return super().convert(value, param, ctx)
+        is_home = isinstance(value, str) and value.startswith("~/")
+        return super().convert(Path.home() / value[2:] if is_home else value, param, ctx)
 
 
-SOURCE = Place(exists=True)
+SOURCE = Place(exists=True, path_type=Path)
 """A file or folder that is read."""
-FILE = Place(exists=True, dir_okay=False)
+FILE = Place(exists=True, dir_okay=False, path_type=Path)
 """A file that is read."""
-NEW_FILE = Place(dir_okay=False)
+NEW_FILE = Place(dir_okay=False, path_type=Path)
 """A file that may not be there yet."""
-FOLDER = Place(file_okay=False)
+FOLDER = Place(file_okay=False, path_type=Path)
 """A folder that may not be there yet."""
-PLACE = Place()
+PLACE = Place(path_type=Path)
 """A file or folder that may not be there yet."""
 
 
