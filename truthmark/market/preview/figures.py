@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from truthmark.market.preview.distinct import DistinctCounter
@@ -24,8 +25,6 @@ SHOWN_CLASSES: Final = 16
 """Most frequent values of a column of which the share is estimated."""
 HEAD: Final = ("column", "missing", "different values", "in the sample", "most frequent")
 """What `ColumnFigures.cells` are."""
-_QUANTILE: Final = 3.290526731491926
-"""Of the normal distribution, for both sides of `DOUBT`."""
 _SHORT_CLASSES: Final = 3
 
 
@@ -269,12 +268,23 @@ def unmet(draws: int) -> float:
     return float(1 - (DOUBT / 2) ** (2 / draws))
 
 
+@cache
 def _student(freedom: int) -> float:
-    """Return Student's quantile for `DOUBT`, by its expansion around the normal one."""
-    z, v = _QUANTILE, max(freedom, 3)
-    return (
-        z
-        + (z**3 + z) / (4 * v)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * v**3)
-    )
+    """Return Student's quantile for both sides of `DOUBT`, by Abramowitz and Stegun 26.7.3-4."""
+    freedom = max(freedom, 3)
+    low, high = 0.0, math.pi / 2  # the arc tangent of t / √freedom
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _within(middle, freedom) < 1 - DOUBT else (low, middle)
+    return math.sqrt(freedom) * math.tan(low)
+
+
+def _within(angle: float, freedom: int) -> float:
+    """Return how likely Student's t is at most √freedom · tan(angle) from 0."""
+    sine, cosine, is_odd = math.sin(angle), math.cos(angle), freedom % 2
+    term = cosine if is_odd else 1.0
+    total = 0.0
+    for n in range(1 + is_odd, freedom, 2):
+        total += term
+        term *= cosine * cosine * n / (n + 1)
+    return (angle + sine * total) * 2 / math.pi if is_odd else sine * total

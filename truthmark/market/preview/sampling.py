@@ -270,13 +270,14 @@ class Sample:
 
         Fewer where a stratum had fewer segments than its share of the draws needs.
         """
-        shards = sum(stratum.shard_count for stratum in self.strata.drawn)
-        rows = sum(stratum.rows for stratum in self.strata.drawn)
+        drawn = self.strata.drawn
+        shards, rows = sum(it.shard_count for it in drawn), sum(it.rows for it in drawn)
         found = self.asked.draws
-        for stratum, draws in zip(self.strata.drawn, self.strata.draws, strict=True):
-            share = max(stratum.shard_count / max(shards, 1), stratum.rows / max(rows, 1))
-            found = min(found, int(draws / share + 1e-9) if share else found)
-        return found if self.strata.drawn else 0
+        for stratum, draws in zip(drawn, self.strata.draws, strict=True):
+            found = min(found, draws * shards // stratum.shard_count)
+            if stratum.rows:
+                found = min(found, draws * rows // stratum.rows)
+        return found if drawn else 0
 
 
 def prepare(opening: Opening, asked: PreviewAsked, taken: Collection[bytes], seed: bytes) -> Sample:

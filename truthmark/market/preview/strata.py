@@ -225,7 +225,6 @@ class Strata:
         draws: m_k of each.
         left_out: those with too few segments, which nobody samples.
         taken_over: numbers of the segments that older versions have shown, of tables or 1.
-        exempt: which names of `taken` were used for that.
     """
 
     drawn: tuple[Stratum, ...]

@@ -16,7 +16,7 @@ from truthmark.market.preview.across import false_figures
 from truthmark.market.preview.distinct import DistinctCounter
 from truthmark.market.preview.draw import Pick
 from truthmark.market.preview.facts import TableFacts
-from truthmark.market.preview.figures import DOUBT, Draws, share_of, unmet
+from truthmark.market.preview.figures import DOUBT, Draws, _student, share_of, unmet
 from truthmark.market.preview.strata import Stratum
 
 EXACT = pytest.approx
@@ -51,6 +51,15 @@ def column(*values: object) -> pa.Table:
 
 
 # ------------------------------------------------------------------------- by hand
+
+
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    # As tables print it for 99.9 %, both sides.
+    [(3, 12.924), (4, 8.610), (5, 6.869), (7, 5.408), (15, 4.073), (30, 3.646), (120, 3.373)],
+)
+def test_quantile__few_draws__is_that_of_students_table(freedom: int, quantile: float) -> None:
+    assert _student(freedom) == EXACT(quantile, abs=5e-4)
 
 
 def test_share_of__nothing_seen__leaves_what_one_half_of_the_draws_may_have_missed() -> None:
