@@ -28,7 +28,7 @@ from bench.codec import pack
 from bench.report import Report
 from tests.utils.offline_market import OfflineMarket
 from tests.utils.previews import PreviewMarket
-from truthmark.cid import CID, build_dag, cid_of_stream, raw_cid
+from truthmark.cid import build_dag, cid_of_stream, raw_cid
 from truthmark.codec.container import read_index, read_manifest
 from truthmark.codec.derive import shard_key
 from truthmark.codec.limits import CARD_NAME, DATA_NAME
@@ -39,7 +39,7 @@ from truthmark.market.entries import Version
 from truthmark.market.preview import PreviewState, wanted_keys
 from truthmark.market.preview.bounds import detection
 from truthmark.market.preview.draw import draw_all
-from truthmark.market.preview.opening import EndError, FetchedShards, Opening
+from truthmark.market.preview.opening import EndError, Opening, OwnShards
 from truthmark.market.preview.strata import Strata, Structure, find_strata
 from truthmark.market.verdicts import cut_keys
 
@@ -93,20 +93,18 @@ class Packed:
     @property
     def opening(self) -> Opening:
         """What a client opens with all keys."""
-        source = FetchedShards(_Blocks(self.shards), self.index, self.manifest.shard_size)  # type: ignore[arg-type]
+        source = OwnShards(_InMemory(self.shards))  # type: ignore[arg-type]
         return Opening(self.manifest, self.index, source, self.keys)
 
 
-class _Blocks:
-    """Shards in memory, as the part of a storage that is needed."""
-
-    workers = 1
+class _InMemory:
+    """Shards in memory, as the part of an opener that is needed."""
 
     def __init__(self, shards: list[bytes]) -> None:
-        self._by_digest = {sha256(shard): shard for shard in shards}
+        self._shards = shards
 
-    def read_block(self, cid: CID) -> bytes:
-        return self._by_digest[cid.digest]
+    def ciphertext(self, i: int) -> bytes:
+        return self._shards[i]
 
 
 def main() -> None:
