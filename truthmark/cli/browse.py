@@ -10,12 +10,7 @@ from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, echo_json, info, table
 from truthmark.cli.param_types import ACCOUNT, AMOUNT, TOKEN
 from truthmark.codec.sampling import preview_asked
-from truthmark.errors import (
-    CodecError,
-    MarketError,
-    NotForSaleError,
-    StorageError,
-)
+from truthmark.errors import CodecError, MarketError, NotForSaleError, StorageError
 from truthmark.market.catalogue import Catalogue
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.fetch import Fetcher
@@ -71,6 +66,7 @@ def search(
         ids = [hit.version.terms_id for hit in hits]
         sold, mine = Catalogue.of(session).sold(ids), own_purchases(session)
         sizes = {hit.version.terms_id: _size(session, hit.version) for hit in hits}
+        stands = remembered_states(session, ids)
         if as_json:
             echo_json(
                 [
@@ -79,12 +75,10 @@ def search(
                         "title": hit.title,
                         "description": hit.card["description"],
                         "licence": hit.card["licence"],
-                        "rows": _total(hit.card, "rows"),
+                        "rows": _rows(hit.card),
                         "size": sizes[hit.version.terms_id],
                         "sold": sold.get(hit.version.terms_id, 0),
-                        "sample": _sampled(
-                            hit, remembered_states(session, ids).get(hit.version.terms_id)
-                        ),
+                        "sample": _sampled(hit, stands.get(hit.version.terms_id)),
                         "is_bought": hit.version.terms_id in mine,
                     }
                     for hit in hits
@@ -98,7 +92,6 @@ def search(
             return
         # A seller may name any bounty whose requester agreed; it says something of the data only
         # where they asked for the labels themselves, and its score stands.
-        stands = remembered_states(session, ids)
         named = origins(session, [hit.version for hit in hits])
         bounties = {terms_id: it.bounty for terms_id, it in named.items() if it.is_shown}
         table(
@@ -107,7 +100,7 @@ def search(
                     hit.version.ref,
                     hit.title,
                     session.profile.amount(hit.version.price, hit.version.terms.token),
-                    _holds(_total(hit.card, "rows"), sizes[hit.version.terms_id]),
+                    _holds(_rows(hit.card), sizes[hit.version.terms_id]),
                     sold.get(hit.version.terms_id, 0),
                     _sampled(hit, stands.get(hit.version.terms_id)),
                     hit.card["licence"],
@@ -157,10 +150,10 @@ def _relation(session: Session, version: Version, mine: Mapping[bytes, Purchase]
     return "sell it" if version.terms.seller == session.known_address else ""
 
 
-def _total(card: Mapping[str, Any], what: str) -> int | None:
-    """Return how many rows or bytes a card says there are; None where it does not say it."""
+def _rows(card: Mapping[str, Any]) -> int | None:
+    """Return how many rows a card says there are; None where it does not say it."""
     counts = card.get("counts")
-    numbers = [entry.get(what) for entry in counts] if isinstance(counts, list) else []
+    numbers = [entry.get("rows") for entry in counts] if isinstance(counts, list) else []
     known = [number for number in numbers if isinstance(number, int)]
     return sum(known) if known and len(known) == len(numbers) else None
 
