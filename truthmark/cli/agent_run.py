@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`truthmark agent run`: labels with a program."""
 
-from typing import Any
+from contextlib import closing
 
 import click
 
@@ -104,18 +104,21 @@ def run(
             least_practice=least_practice,
         )
         if bounty is None:
-            fits = _fits(classes or "", kind)
             crew = running.Crew(
                 session,
                 agent,
                 wish,
-                fits=fits,
+                fits=_fits(classes or "", kind),
                 limit=limit,
                 relay=relay,
                 at_once=at_once,
                 say=info,
             )
-            _run_all(crew, as_json=as_json)
+            with closing(crew):
+                crew.run()
+            if as_json:
+                stages = {str(n): stage.name.lower() for n, stage in crew.stages.items()}
+                echo_json({"bounties": stages})
             return
         with Labeling(session, bounty, relay=relay, say=info, bar=progress_bar) as labeling:
             running.take_part(
@@ -135,11 +138,7 @@ def _tell(stage: Stage) -> None:
 
 
 def _join(
-    session: Session,
-    agent: Agent,
-    labeling: Labeling,
-    wish: running.Wish,
-    worth: str | None,
+    session: Session, agent: Agent, labeling: Labeling, wish: running.Wish, worth: str | None
 ) -> None:
     if worth is not None:
         token = labeling.offer().terms.token
@@ -147,16 +146,6 @@ def _join(
         assert value is not None, "it was said"
         wish.worth[token.lower()] = value
     running.join(agent, labeling, wish, say=info)
-
-
-def _run_all(crew: running.Crew, *, as_json: bool) -> None:
-    try:
-        crew.run()
-    finally:
-        crew.close()
-    if as_json:
-        found: dict[str, Any] = {str(n): stage.name.lower() for n, stage in crew.stages.items()}
-        echo_json({"bounties": found})
 
 
 def _fits(classes: str, kind: str | None) -> running.Judge:

@@ -44,11 +44,7 @@ _PILOT = 30
 @source_argument
 @classes_option
 @source_options
-@click.option(
-    "--out",
-    type=NEW_FILE,
-    help="Where answers go.  [SOURCE.gold.csv]",
-)
+@click.option("--out", type=NEW_FILE, help="Where answers go.  [SOURCE.gold.csv]")
 @click.option("--count", type=click.IntRange(0, 2048), help="How many to know in all.")
 @click.option("--from", "given", type=FILE, help="CSV of item and answer: what is known already.")
 @click.option(

@@ -104,7 +104,8 @@ def label(
             raise BountyError(f"bounty {bounty} is {stage}; there is nothing to answer now")
         if nodes:
             _leave(labeling, nodes, reveal)
-        stage = _finish(labeling, stay)
+        ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
+        stage = labeling.wait(ends, told=_tell)
         report(session, labeling, bounty, stage, pays=stay, as_json=as_json)
 
 
@@ -179,11 +180,6 @@ def _leave(labeling: Labeling, urls: tuple[str, ...], reveals: bool) -> None:
         nodes.append(WatchNode(url, key))
     for url in labeling.leave_with(nodes):
         info(f"left with {url}, which acts for you when this is off")
-
-
-def _finish(labeling: Labeling, stay: bool) -> Stage:
-    ends = set() if stay else {Stage.DELIVERED, Stage.SCORED}
-    return labeling.wait(ends, told=_tell)
 
 
 def report(

@@ -74,7 +74,9 @@ def result(
             written = save_result(session, brought, folder, formats)
             if brought.workspace.draft.get("job"):
                 written.append(_write_job(session, brought, folder))
-        found = None if brought.tables is None else _summary(brought)
+        found = None
+        if brought.tables is not None:
+            found = (summary_of if brought.classes else text_summary_of)(brought.tables)
         warnings = [*brought.finding.problems, *brought.warnings]
         record = brought.result.record
         if as_json:
@@ -104,13 +106,6 @@ def _write_job(session: Session, brought: Brought, folder: Path) -> Path:
     number = brought.result.record.ref.bounty_id
     pq.write_table(job_of(session, number, last=brought).table(), path)
     return path
-
-
-def _summary(brought: Brought) -> dict[str, Any]:
-    assert brought.tables is not None, "or there is nothing to sum up"
-    if not brought.classes:
-        return text_summary_of(brought.tables)
-    return summary_of(brought.tables)
 
 
 def _facts(record: Record, found: dict[str, Any] | None) -> list[tuple[str, object]]:
@@ -276,16 +271,9 @@ def _show(
         )
         if finding.payments:
             echo()
-            profile = state.profile
+            show = state.profile.amount
             table(
-                [
-                    (
-                        payment.worker,
-                        payment.payee,
-                        profile.amount(payment.total, terms.token),
-                    )
-                    for payment in finding.payments
-                ],
+                [(p.worker, p.payee, show(p.total, terms.token)) for p in finding.payments],
                 ("worker", "payee", "gets"),
             )
         for line in finding.warnings:

@@ -370,10 +370,7 @@ def open_packed(
                 f"of the one in {folder}"
             )
         cek = codec.cek_from_point(key.key_point)
-    with (
-        codec.open_container(folder, cek=cek) as container,
-        progress_bar("opening") as progress,
-    ):
+    with codec.open_container(folder, cek=cek) as container, progress_bar("opening") as progress:
         notes: list[str] = []
         codec.extract(container, target, kind, progress=progress, note=notes.append)
         shown = files_json(container)

@@ -152,11 +152,8 @@ def _account(session: Session) -> Iterator[Check]:
         raise ConfigError("no account is chosen; make one with `truthmark wallet new NAME`")
     known = {name: a for a in session.wallet.accounts() for name in (a.alias, a.address)}
     if source in known:
-        yield Check(
-            "account",
-            "ok",
-            f"{source}, {known[source].address or 'whose file does not say its address'}",
-        )
+        where = known[source].address or "whose file does not say its address"
+        yield Check("account", "ok", f"{source}, {where}")
     elif ":" in source or source == "stdin":
         yield Check("account", "ok", f"from {source}")
     else:

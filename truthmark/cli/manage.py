@@ -67,7 +67,7 @@ def retire(state: State, dataset: str, yes: bool) -> None:
         echo(done)
 
 
-@command("close")
+@command()
 @click.argument("dataset", type=DATASET)
 def close(state: State, dataset: str) -> None:
     """Take the bond back after the end of DATASET.

@@ -7,12 +7,7 @@ from truthmark.cli.command import State, command, json_option, resolve_address
 from truthmark.cli.output import amount_json, echo, echo_json, info, print_fields
 from truthmark.cli.param_types import ACCOUNT, TOKEN, UNITS
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import (
-    ChainError,
-    ChainUnavailableError,
-    ConfigError,
-    TransactionPendingError,
-)
+from truthmark.errors import ChainError, ChainUnavailableError, ConfigError, TransactionPendingError
 from truthmark.market.settlement import LEDGERS, Settlement
 from truthmark.session import Session
 

@@ -95,8 +95,7 @@ def ask(question: str, *, yes: bool) -> bool:
     if yes:
         return True
     _prompt(f"{question} [y/N]")
-    answer = _answer()
-    return answer.lower() in ("y", "yes")
+    return _answer().lower() in ("y", "yes")
 
 
 def require_yes(question: str, nothing: str, *, yes: bool) -> None:

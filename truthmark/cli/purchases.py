@@ -50,11 +50,7 @@ def purchases(state: State, dataset: str | None, as_json: bool) -> None:
 
 
 def _as_json(
-    session: Session,
-    version: Version,
-    purchase: Purchase,
-    names: dict[bytes, str],
-    now: int,
+    session: Session, version: Version, purchase: Purchase, names: dict[bytes, str], now: int
 ) -> dict[str, Any]:
     _, todo = _status(session, version, purchase, now)
     return {
@@ -89,7 +85,6 @@ def _status(
     """Return in words how a purchase stands, and what to do next."""
     get = f"`truthmark get {version.ref} FOLDER`"
     refund = f"`truthmark refund {version.ref}` brings your money back"
-    is_opened = bool(opened_places(session, version))
     until = format_time(purchase.deadline, now)
     if purchase.status is PurchaseStatus.REFUNDED:
         return "refunded: your money came back", None
@@ -99,7 +94,7 @@ def _status(
         return f"revoked: {why_revoked(session, version)}", refund
     if purchase.status is PurchaseStatus.PAID:
         return f"waiting for the key until {until}", f"{get} waits for it and opens the data"
-    opens = None if is_opened else f"{get} opens it, at no cost"
+    opens = None if opened_places(session, version) else f"{get} opens it, at no cost"
     if purchase.status is PurchaseStatus.REJECTED:
         return "yours: you rejected it, and the guaranteed part of its price is burned", opens
     if purchase.status is PurchaseStatus.SETTLED:

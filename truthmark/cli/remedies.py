@@ -11,6 +11,7 @@ from truthmark.cli.after import settle_dispute
 from truthmark.cli.command import State, command, resolve_address, yes_option
 from truthmark.cli.output import echo, info, progress_bar, require_yes
 from truthmark.cli.param_types import ACCOUNT, DATASET
+from truthmark.config.units import Amount
 from truthmark.errors import DeliveryError, MarketError
 from truthmark.market.entries import Purchase, Version
 from truthmark.market.flows import examining
@@ -127,17 +128,20 @@ def _left_for_content(session: Session, version: Version, purchase: Purchase) ->
     parts, terms = [], version.terms
     now = session.chain.time()
     if purchase.status is PurchaseStatus.DELIVERED and now <= purchase.deadline:
-        split = split_price(purchase.receipt.price, terms, is_rejected=True)
-        burned = session.profile.amount(split.burned, terms.token)
         parts.append(
-            f"`truthmark reject {version.ref}` burns {burned} of your price until "
-            f"{format_time(purchase.deadline, now)}"
+            f"`truthmark reject {version.ref}` burns {_burned(session, version, purchase)} of your "
+            f"price until {format_time(purchase.deadline, now)}"
         )
     if terms.has_arbiter:
         parts.append(f"its arbiter {terms.arbiter} may rule on it")
     if purchase.status.is_reviewable:
         parts.append(f"`truthmark review {version.ref} SCORE TEXT` tells others")
     return "".join(f"; {part}" for part in parts)
+
+
+def _burned(session: Session, version: Version, purchase: Purchase) -> Amount:
+    split = split_price(purchase.receipt.price, version.terms, is_rejected=True)
+    return session.profile.amount(split.burned, version.terms.token)
 
 
 @command()
@@ -209,11 +213,7 @@ def reject(state: State, dataset: str, yes: bool) -> None:
         info("it is final: a purchase that was rejected is not paid back by any later dispute")
         require_yes("reject?", "nothing was rejected", yes=yes)
         remedies.reject(version, purchase)
-        burned = session.profile.amount(
-            split_price(purchase.receipt.price, version.terms, is_rejected=True).burned,
-            version.terms.token,
-        )
-        echo(f"{version.ref} is rejected; {burned} are burned")
+        echo(f"{version.ref} is rejected; {_burned(session, version, purchase)} are burned")
 
 
 @command()

@@ -9,13 +9,7 @@ import click
 
 from truthmark import codec
 from truthmark.cli.browse import dataset_json
-from truthmark.cli.command import (
-    State,
-    command,
-    json_option,
-    resolve_address,
-    yes_option,
-)
+from truthmark.cli.command import State, command, json_option, resolve_address, yes_option
 from truthmark.cli.custody import agree, custody_options, custody_wish
 from truthmark.cli.dataset import pack_options, pack_source, require_licence
 from truthmark.cli.output import ask_text, echo, echo_json, info, progress_bar
@@ -187,20 +181,14 @@ def _secure(
     *,
     yes: bool,
 ) -> None:
-    """Make sure that the key is in a backup, as `listing.Secure` says."""
-    if manifest is None:
-        _check_backup(session, backup, yes=yes)
-    else:
-        _insist_on_backup(state, session, manifest, backup, yes=yes)
-
-
-def _check_backup(session: Session, backup: Path | None, *, yes: bool) -> None:
-    """Refuse before packing what `_insist_on_backup` would refuse after it.
+    """Make sure that the key is in a backup, as `listing.Secure` says.
 
     Raises:
-        ConfigError: There is no place for a backup, and nobody who could name one.
+        ConfigError: It is not, and nobody says where to put one; before packing, as after it.
     """
-    if backup is not None:
+    if manifest is not None:
+        _insist_on_backup(state, session, manifest, backup, yes=yes)
+    elif backup is not None:
         check_place(session.home, backup)
     elif yes:
         raise ConfigError(

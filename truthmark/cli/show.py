@@ -26,7 +26,7 @@ from truthmark.market.entries import Epoch, EpochState, Purchase, Version
 from truthmark.market.preview import OnGet, Preview, look
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote
-from truthmark.market.records import PurchaseStatus, bits
+from truthmark.market.records import ZERO_ADDRESS, PurchaseStatus, bits
 from truthmark.market.reuse import find_reuse
 from truthmark.market.reviews import Review, reviews_of
 from truthmark.market.verdicts import split_price
@@ -39,8 +39,6 @@ _PATIENCE_SECONDS = 5.0
 
 _MOST_REUSED = 3
 _MOST_REVIEWS = 10
-
-_NOBODY = "0x" + "00" * 20
 
 
 @command()
@@ -69,7 +67,7 @@ def show(state: State, dataset: str, as_json: bool) -> None:
                     "problem": problem,
                     "size": manifest.size if manifest else None,
                     "manifest": str(manifest.cid) if manifest else None,
-                    "sold": _count_sold(purchases),
+                    "sold": sum(p.status is not PurchaseStatus.REFUNDED for p in purchases),
                     "is_bought": mine is not None,
                     "can_be_bought": quote is not None,
                     "why_not": why_not,
@@ -118,10 +116,6 @@ def _look(session: Session, version: Version) -> tuple[Preview | None, list[str]
     except (ChainUnavailableError, EndpointsDisagreeError) as error:
         return None, [f"It was not looked at: {error}"]
     return found, found.lines
-
-
-def _count_sold(purchases: list[Purchase]) -> int:
-    return sum(p.status is not PurchaseStatus.REFUNDED for p in purchases)
 
 
 def _show_status(
@@ -210,7 +204,7 @@ def _show_terms(session: Session, version: Version) -> None:
     echo(f"  {arbiter_text(terms.arbiter)}")
     echo(
         "  everybody may buy"
-        if terms.gate.lower() == _NOBODY
+        if terms.gate == ZERO_ADDRESS
         else f"  buyers need to be admitted by {terms.gate}"
     )
     if fee := version.price * terms.fee_bps // 10_000:
@@ -229,11 +223,7 @@ def _show_terms(session: Session, version: Version) -> None:
 
 
 def _show_custody(
-    session: Session,
-    version: Version,
-    epochs: list[Epoch],
-    states: list[EpochState],
-    now: int,
+    session: Session, version: Version, epochs: list[Epoch], states: list[EpochState], now: int
 ) -> None:
     show = session.profile.amount
     echo("\nwho keeps the key")
@@ -323,10 +313,7 @@ def _review_json(session: Session, version: Version, found: Review) -> dict[str,
 
 
 def _show_evidence(
-    session: Session,
-    version: Version,
-    manifest: "codec.Manifest | None",
-    epochs: list[Epoch],
+    session: Session, version: Version, manifest: "codec.Manifest | None", epochs: list[Epoch]
 ) -> None:
     terms = version.terms
     echo("\nhow is this known")
@@ -357,7 +344,7 @@ def _terms_json(session: Session, version: Version) -> dict[str, Any]:
     return {
         "payee": terms.payee,
         "bond": amount_json(session, terms.bond, terms.token),
-        "gate": None if terms.gate.lower() == _NOBODY else terms.gate,
+        "gate": None if terms.gate == ZERO_ADDRESS else terms.gate,
         "delivery_seconds": terms.delivery_seconds,
         "inspection_seconds": terms.inspection_seconds,
         "fee_bps": terms.fee_bps,

@@ -42,12 +42,8 @@ def list_stored(state: State, as_json: bool) -> None:
         return
     table(
         [
-            (
-                entry.name,
-                format_size(entry.size),
-                entry.why + ("" if entry.is_needed else "; not needed"),
-            )
-            for entry in found
+            (it.name, format_size(it.size), it.why + ("" if it.is_needed else "; not needed"))
+            for it in found
         ],
         ("data set", "size", "why"),
     )
