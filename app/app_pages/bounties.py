@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be labeled, and what it may pay."""
 
-from typing import Any
-
 import streamlit as st
 
 from app import services
@@ -12,7 +10,7 @@ from app.components.clock import TICK_SECONDS
 from app.components.head import page_head
 from app.components.live import live
 from app.components.pace import own_pace
-from app.components.pager import page_of, pager, turn_to
+from app.components.pager import filtering, page_of, pager
 from app.components.text import count
 
 KEY = "bounties"
@@ -40,22 +38,14 @@ def _results(is_reading: bool) -> None:
         icon=":material/search:",
         label_visibility="collapsed",
         max_chars=200,
-        on_change=turn_to,
-        args=(KEY,),
-        persist_state="page",
+        **filtering(KEY),
     )
     # On a narrow screen the style sheet hides the filters until this is on; else it hides this.
     st.toggle("Filters", key=f"{KEY}_fold", persist_state="page")
     with st.container(key=f"{KEY}_filters"):
         stage, kind, access, token, order = _filters()
     found = services.find_bounties(
-        text,
-        stage=stage,
-        kind=kind,
-        access=access,
-        token=token,
-        order=order,
-        page=page_of(KEY),
+        text, stage=stage, kind=kind, access=access, token=token, order=order, page=page_of(KEY)
     )
     _summary(found, stage)
     if found.bounties:
@@ -73,29 +63,24 @@ def _results(is_reading: bool) -> None:
 
 def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
     columns = st.columns([1.2, 1, 1.4, 0.8, 1.1])
-    again: dict[str, Any] = {"on_change": turn_to, "args": (KEY,)}
     stage = columns[0].selectbox(
         "Stage",
         list(Stage),
         format_func=lambda it: it.value,
         key=f"{KEY}_stage",
-        **again,
-        persist_state="page",
+        **filtering(KEY),
     )
     kinds = {name: kind for kind, name in services.KINDS.items()}
-    kind = columns[1].selectbox(
-        "What", [ANY, *kinds], key=f"{KEY}_kind", **again, persist_state="page"
-    )
+    kind = columns[1].selectbox("What", [ANY, *kinds], key=f"{KEY}_kind", **filtering(KEY))
     access = columns[2].selectbox(
         "Who may join",
         [None, *Access],
         format_func=lambda it: ANY if it is None else it.value,
         key=f"{KEY}_access",
-        **again,
-        persist_state="page",
+        **filtering(KEY),
     )
     token = columns[3].selectbox(
-        "Paid in", [ANY, *services.tokens()], key=f"{KEY}_token", **again, persist_state="page"
+        "Paid in", [ANY, *services.tokens()], key=f"{KEY}_token", **filtering(KEY)
     )
     order = columns[4].selectbox(
         "Order",
@@ -103,8 +88,7 @@ def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
         format_func=lambda it: it.value,
         key=f"{KEY}_order",
         help="To sort by pay, choose a token: amounts in different tokens cannot be compared.",
-        **again,
-        persist_state="page",
+        **filtering(KEY),
     )
     return stage, kinds.get(kind), access, None if token == ANY else token, order
 

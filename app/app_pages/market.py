@@ -9,7 +9,7 @@ from app import services
 from app.components.head import page_head
 from app.components.listing_card import listing_card
 from app.components.live import live
-from app.components.pager import page_of, pager, turn_to
+from app.components.pager import filtering, page_of, pager
 from app.components.text import count
 from app.views import Found
 
@@ -37,9 +37,7 @@ def _results(is_reading: bool) -> None:
         icon=":material/search:",
         label_visibility="collapsed",
         max_chars=200,
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
     chosen = st.session_state.get
     token, licence, limit = (chosen(f"market_{n}") for n in ("token", "licence", "max"))
@@ -95,9 +93,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         "Token",
         [ANY, *tokens],
         key="market_token",
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
     price.number_input(
         "At most",
@@ -106,18 +102,14 @@ def _filters(licences: tuple[str, ...]) -> None:
         key="market_max",
         placeholder="any",
         disabled=chosen == ANY,
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
     seller.text_input(
         "Seller",
         key="market_seller",
         placeholder="0x… address, or how it begins",
         max_chars=42,
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
     held = st.session_state.get("market_licence")
     known = [ANY, *licences, *([held] if held not in (None, ANY, *licences) else [])]
@@ -125,9 +117,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         "Licence",
         known,
         key="market_licence",
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
     order.selectbox(
         "Order",
@@ -135,9 +125,7 @@ def _filters(licences: tuple[str, ...]) -> None:
         key="market_order",
         disabled=chosen == ANY,
         help="To sort by price, choose a token: prices in different tokens cannot be compared.",
-        on_change=turn_to,
-        args=("market",),
-        persist_state="page",
+        **filtering("market"),
     )
 
 

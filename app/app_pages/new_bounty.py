@@ -10,7 +10,7 @@ from app import services
 from app.ask_views import AskForm, Items
 from app.components.account import unlock_first
 from app.components.ask_payment import check_and_pay, go_on, link_to_asked
-from app.components.ask_step import buttons, keep, leave_step
+from app.components.ask_step import buttons, keep, ways
 from app.components.cost import cost_table
 from app.components.elsewhere import elsewhere
 from app.components.head import page_head
@@ -231,10 +231,7 @@ def _question(form: AskForm) -> None:
     new = replace(form, title=title, guidelines=guidelines, classes=asking.classes_in(answers))
     if new != form:
         form = keep(new)
-    with st.container(horizontal=True):
-        leave_step(form)
-        is_next = st.button("Next", type="primary", icon=":material/arrow_forward:", key="ask_next")
-    if is_next:
+    if ways(form):
         with shown(services.TruthmarkError):
             asking.require_classes(form)
             keep(form, step=3)
@@ -368,11 +365,7 @@ def _price(form: AskForm) -> None:
         new = _terms(form)
         if new != form:
             form = keep(new)
-        with st.container(horizontal=True):
-            leave_step(form)
-            is_next = st.button(
-                "Next", type="primary", icon=":material/arrow_forward:", key="ask_next"
-            )
+        is_next = ways(form)
     with right, shown(services.TruthmarkError):
         cost = asking.cost(form)
         cost_table(cost)

@@ -22,21 +22,31 @@ def keep(form: AskForm, **changed: Any) -> AskForm:
     return new
 
 
-def buttons(form: AskForm, *, next_label: str = "Next") -> tuple[bool, bool]:
+def buttons(form: AskForm) -> tuple[bool, bool]:
     """Draw what ends a form of a step; returns whether back and forth are asked for.
 
     Args:
         form: What is filled in.
-        next_label: Of the button that goes on.
     """
     with st.container(horizontal=True):
         is_back = form.step > 1 and st.form_submit_button(
             "Back", icon=":material/arrow_back:", key="ask_back"
         )
         is_next = st.form_submit_button(
-            next_label, type="primary", icon=":material/arrow_forward:", key="ask_next"
+            "Next", type="primary", icon=":material/arrow_forward:", key="ask_next"
         )
     return is_back, is_next
+
+
+def ways(form: AskForm) -> bool:
+    """Draw the ways back and forth, where a step is no form; returns whether to go on.
+
+    Args:
+        form: What is filled in.
+    """
+    with st.container(horizontal=True):
+        leave_step(form)
+        return st.button("Next", type="primary", icon=":material/arrow_forward:", key="ask_next")
 
 
 def leave_step(form: AskForm) -> None:

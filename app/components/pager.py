@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turns the pages of a list; which one is shown is kept under a key of the session."""
 
+from typing import Any
+
 import streamlit as st
 
 
@@ -40,6 +42,11 @@ def page_of(key: str) -> int:
     return int(st.session_state.get(f"{key}_page", 1))
 
 
-def turn_to(key: str, page: int = 1) -> None:
-    """Choose a page; the first one if not said."""
+def filtering(key: str) -> dict[str, Any]:
+    """Return the arguments that what filters a list takes: kept, and its first page is shown."""
+    return {"on_change": turn_to, "args": (key, 1), "persist_state": "page"}
+
+
+def turn_to(key: str, page: int) -> None:
+    """Choose a page."""
     st.session_state[f"{key}_page"] = page

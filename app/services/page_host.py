@@ -9,10 +9,7 @@ from truthmark.web.hosting import PageHost, relays_of
 
 def page_host() -> PageHost:
     """Return what serves the page; it holds no keys and sees no labels of visitors."""
-    return PageHost(
-        session=shared_session,
-        relays=_relays,
-    )
+    return PageHost(session=shared_session, relays=_relays)
 
 
 @st.cache_data(ttl=30, max_entries=1_000, show_spinner=False)
