@@ -235,11 +235,9 @@ def _labels(progress: Progress) -> None:
             label_visibility="collapsed",
             persist_state="page",
         )
-        draw = {
-            "Labelers": _labelers,
-            "Unclear items": _unclear,
-            "Use them": _use,
-        }.get(part or PARTS[0], _figures)
+        draw = {"Labelers": _labelers, "Unclear items": _unclear, "Use them": _use}.get(
+            part or PARTS[0], _figures
+        )
         draw(progress, found)
 
 

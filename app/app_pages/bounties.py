@@ -64,11 +64,7 @@ def _results(is_reading: bool) -> None:
 def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
     columns = st.columns([1.2, 1, 1.4, 0.8, 1.1])
     stage = columns[0].selectbox(
-        "Stage",
-        list(Stage),
-        format_func=lambda it: it.value,
-        key=f"{KEY}_stage",
-        **filtering(KEY),
+        "Stage", list(Stage), format_func=lambda it: it.value, key=f"{KEY}_stage", **filtering(KEY)
     )
     kinds = {name: kind for kind, name in services.KINDS.items()}
     kind = columns[1].selectbox("What", [ANY, *kinds], key=f"{KEY}_kind", **filtering(KEY))
@@ -95,11 +91,7 @@ def _filters() -> tuple[Stage, str | None, Access | None, str | None, Order]:
 
 def _summary(found: FoundBounties, stage: Stage) -> None:
     number = f"{found.total:,} {'bounty' if found.total == 1 else 'bounties'}"
-    said = {
-        Stage.JOINABLE: "can be joined",
-        Stage.RUNNING: "under way",
-        Stage.OVER: "ended",
-    }[stage]
+    said = {Stage.JOINABLE: "can be joined", Stage.RUNNING: "under way", Stage.OVER: "ended"}[stage]
     st.caption(
         f"{number} {said} · an hour is for somebody who is right in 85 of 100, at the pace that "
         "the requester measured; at your own, once you have practiced on ten items here"

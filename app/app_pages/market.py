@@ -89,12 +89,7 @@ def _summary(found: Found, *, is_filtered: bool) -> None:
 def _filters(licences: tuple[str, ...]) -> None:
     tokens = services.tokens()
     token, price, seller, licence, order = st.columns([1, 1, 2, 1.5, 1.2])
-    chosen = token.selectbox(
-        "Token",
-        [ANY, *tokens],
-        key="market_token",
-        **filtering("market"),
-    )
+    chosen = token.selectbox("Token", [ANY, *tokens], key="market_token", **filtering("market"))
     price.number_input(
         "At most",
         min_value=0.0,
@@ -113,12 +108,7 @@ def _filters(licences: tuple[str, ...]) -> None:
     )
     held = st.session_state.get("market_licence")
     known = [ANY, *licences, *([held] if held not in (None, ANY, *licences) else [])]
-    licence.selectbox(
-        "Licence",
-        known,
-        key="market_licence",
-        **filtering("market"),
-    )
+    licence.selectbox("Licence", known, key="market_licence", **filtering("market"))
     order.selectbox(
         "Order",
         ["Newest", CHEAPEST],

@@ -405,10 +405,7 @@ def _terms(form: AskForm) -> AskForm:
         key="ask_rounds",
     )
     times = st.selectbox(
-        "How long the steps take",
-        list(names),
-        index=list(names).index(form.times),
-        key="ask_times",
+        "How long the steps take", list(names), index=list(names).index(form.times), key="ask_times"
     )
     st.caption(names[times])
     with st.expander("More"):

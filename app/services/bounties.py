@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from app import bounty_views as views
-from app.services.reading import (
-    PATIENCE_SECONDS,
-    Board,
-    board,
-    chain_now,
-    shared_reader,
-)
+from app.services.reading import PATIENCE_SECONDS, Board, board, chain_now, shared_reader
 from app.services.texts import about_of, amount_of
 from truthmark.bounty.flows.board import NO_PAST, Brief, Past
 from truthmark.bounty.flows.offers import USUAL_SKILL, usual_pay

@@ -23,11 +23,7 @@ from app.services.reading import (
 from app.services.remedies import check_purchase
 from app.services.texts import MAX_TABLES, PAGE_SIZE, rows_of, title_of
 from app.views import Mark
-from truthmark.codec import (
-    Container,
-    File,
-    open_container,
-)
+from truthmark.codec import Container, File, open_container
 from truthmark.config.units import about
 from truthmark.errors import (
     BoughtBeforeError,
@@ -43,10 +39,7 @@ from truthmark.market.flows import purchasing
 from truthmark.market.opened import require_free, write_out
 from truthmark.market.purchase import Buyer, Opened, WrongKeyDispute
 from truthmark.market.quote import Quote
-from truthmark.market.records import (
-    PurchaseStatus,
-    VersionStatus,
-)
+from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement
 from truthmark.session import Session
 from truthmark.text import clean, format_size, format_time

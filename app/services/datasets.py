@@ -16,14 +16,8 @@ from app.services.reading import (
     shared_reader,
 )
 from app.services.texts import counts_of, day_of, paragraphs_of, said_of, tables_of
-from truthmark.codec import (
-    Manifest,
-)
-from truthmark.errors import (
-    KeysError,
-    NotForSaleError,
-    TruthmarkError,
-)
+from truthmark.codec import Manifest
+from truthmark.errors import KeysError, NotForSaleError, TruthmarkError
 from truthmark.flows.provenance import provenance_of
 from truthmark.market.assurance import arbiter_text, guarantee_text
 from truthmark.market.catalogue import Catalogue
@@ -33,14 +27,7 @@ from truthmark.market.entries import Epoch, EpochState, Version
 from truthmark.market.life import is_seller_silent, seller_seen_at
 from truthmark.market.purchase import Buyer
 from truthmark.market.quote import Quote
-from truthmark.market.records import (
-    BPS,
-    ZERO_ADDRESS,
-    CustodyStatus,
-    Terms,
-    VersionStatus,
-    bits,
-)
+from truthmark.market.records import BPS, ZERO_ADDRESS, CustodyStatus, Terms, VersionStatus, bits
 from truthmark.market.reuse import find_reuse
 from truthmark.market.surface import dataset_uri
 from truthmark.session import Session

@@ -166,12 +166,7 @@ def _results(labeling: Labeling, offer: Offer, phase: Phase) -> tuple[bounty_vie
 
 
 def _result(
-    labeling: Labeling,
-    record: Record,
-    share: Share,
-    known: Knowledge,
-    note: str,
-    names: list[str],
+    labeling: Labeling, record: Record, share: Share, known: Knowledge, note: str, names: list[str]
 ) -> bounty_views.MyResult:
     session, terms = labeling.session, record.terms
     judged = None

@@ -20,10 +20,7 @@ from app.services.reading import find_version, shared_reader
 from app.services.texts import counts_of, paragraphs_of, said_of, tables_of
 from truthmark.codec import CardPolicy, Manifest, Packed
 from truthmark.config.units import to_checksum_address
-from truthmark.errors import (
-    ConfigError,
-    NotForSaleError,
-)
+from truthmark.errors import ConfigError, NotForSaleError
 from truthmark.flows.royalties import cite_for_sale
 from truthmark.keys.backups import is_covered, write_backup
 from truthmark.market import redealing

@@ -10,13 +10,7 @@ import streamlit as st
 from app import income_views, views
 from app.services.accounts import my_session, my_synced_session
 from app.services.bounties import clock_at
-from app.services.reading import (
-    PATIENCE_SECONDS,
-    board,
-    chain_now,
-    is_local,
-    shared_reader,
-)
+from app.services.reading import PATIENCE_SECONDS, board, chain_now, is_local, shared_reader
 from app.services.texts import amount_of
 from app.services.wallets import topping_up
 from truthmark.bounty.flows.board import Brief

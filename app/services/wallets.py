@@ -152,10 +152,7 @@ def proving(session: Session, record: Record, lie: Lie, payer: str) -> views.Wal
         NotProvenError: The evidence proves nothing.
     """
     payer, terms, client = to_checksum_address(payer), record.terms, BountyClient(session)
-    calls = [
-        client.plan_prove(record, lie),
-        client.board.functions.withdraw(terms.token, payer, 0),
-    ]
+    calls = [client.plan_prove(record, lie), client.board.functions.withdraw(terms.token, payer, 0)]
     reward = amount_of(session, terms.reward, terms.token)
     title = f"Prove that the score of bounty {record.ref.bounty_id} is wrong, for {reward}"
     return _action(session, f"prove-{record.ref.bounty_id}", title, "Prove it", payer, calls)
