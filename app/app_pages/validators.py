@@ -155,12 +155,7 @@ def _offer(found: MyValidator) -> None:
     st.subheader("Offer")
     if found.offer:
         st.markdown(f"You ask **{literal(found.offer)}**.")
-        on = (
-            "You take new obligations."
-            if found.is_available
-            else "You take **no** new obligations."
-        )
-        st.markdown(on)
+        st.markdown(f"You take {'' if found.is_available else '**no** '}new obligations.")
         with st.container(horizontal=True):
             if found.is_available:
                 _act(

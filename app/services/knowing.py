@@ -174,12 +174,16 @@ def known_of(form: views.AskForm) -> dict[str, Known]:
     """
     words = {*_words(form)}
     own = {name: entry for name, entry in _own(form).items() if entry.answer in words}
-    return _given(form) | own
+    return given_in(form.given) | own
 
 
 def seconds_of(form: views.AskForm) -> float | None:
     """Return what an answer took, the median; None where there are too few."""
-    seconds = [entry.seconds for entry in _own(form).values() if entry.seconds]
+    return pace_of([entry.seconds for entry in _own(form).values() if entry.seconds])
+
+
+def pace_of(seconds: Sequence[float]) -> float | None:
+    """Return the median of what answers took; None where there are too few."""
     return round(statistics.median(seconds), 1) if len(seconds) >= _LEAST_TIMED else None
 
 
@@ -189,10 +193,9 @@ def _own(form: views.AskForm) -> dict[str, Known]:
     return read_known(path) if path.exists() else {}
 
 
-def _given(form: views.AskForm) -> dict[str, Known]:
-    if not form.given.strip():
-        return {}
-    return read_known(Path(form.given.strip()).expanduser())
+def given_in(path: str) -> dict[str, Known]:
+    """Return the answers of a file whose path was typed; none where no path was."""
+    return read_known(Path(path.strip()).expanduser()) if path.strip() else {}
 
 
 def _save(form: views.AskForm, answers: dict[str, Known], gone: str | None) -> None:
@@ -211,8 +214,7 @@ def predictions_of(form: views.AskForm) -> dict[str, str] | None:
     """
     if not form.predictions.strip():
         return None
-    path = Path(form.predictions.strip()).expanduser()
-    return {name: known.answer for name, known in read_known(path).items()}
+    return {name: known.answer for name, known in given_in(form.predictions).items()}
 
 
 def _words(form: views.AskForm) -> list[str]:

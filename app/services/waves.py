@@ -2,9 +2,7 @@
 """Asking again what is still unsure of a bounty, as another one."""
 
 import contextlib
-import statistics
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -14,10 +12,10 @@ from app import ask_views as views
 from app.services.accounts import my_session, my_synced_session
 from app.services.asked import find_workspace, run
 from app.services.funding import AskLaterError, offer_view
-from app.services.knowing import keyed
+from app.services.knowing import given_in, keyed, pace_of
 from app.services.labels import item_of
 from truthmark.bounty.answer_log import AnswerLog
-from truthmark.bounty.answers import Known, read_known, tally
+from truthmark.bounty.answers import Known, tally
 from truthmark.bounty.flows.asks import Proposal
 from truthmark.bounty.flows.following import follow_up, gold_before, job_of
 from truthmark.bounty.shape import ROUNDS, advised_gold
@@ -25,11 +23,10 @@ from truthmark.bounty.waves import BELOW
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import BountyError
 from truthmark.text import clean
-from truthmark.types import Progress
+from truthmark.types import Progress, bar_of
 
 _OWN: Final = "own-answers.log"
 _UNSURE: Final = "services.unsure"
-_LEAST_TIMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class WaveDesk:
             by_class=tuple((clean(name, 60), count) for name, count in tally(names).items()),
             item=None if following is None else item_of(_number_of(self._first), following),
             last="" if last is None else clean((*words, "skipped")[last], 60),
-            seconds=round(statistics.median(seconds), 1) if len(seconds) >= _LEAST_TIMED else None,
+            seconds=pace_of(seconds),
             can_undo=bool(mine),
         )
 
@@ -186,9 +183,9 @@ def review_wave(number: int, below: int, rounds: int, given: str, report: Progre
             agree=ask_later,
             below=below,
             rounds=rounds,
-            known=_own_answers(number) | _given(given),
+            known=_own_answers(number) | given_in(given),
             changes={"unattended": True},
-            bar=lambda what, unit: contextlib.nullcontext(report),
+            bar=bar_of(report),
         )
         raise BountyError(f"these items were asked again before, as bounty {posted.bounty_id}")
     return offer_view(session, seen[0])
@@ -216,13 +213,9 @@ def fund_wave(number: int, below: int, rounds: int, given: str, most: str, repor
         agree=lambda proposal: True,
         below=below,
         rounds=rounds,
-        known=_own_answers(number) | _given(given),
+        known=_own_answers(number) | given_in(given),
         changes={"unattended": True, "max_total": most},
-        bar=lambda what, unit: contextlib.nullcontext(report),
+        bar=bar_of(report),
     )
     run(posted.bounty_id)
     return posted.bounty_id
-
-
-def _given(path: str) -> dict[str, Known]:
-    return read_known(Path(path.strip()).expanduser()) if path.strip() else {}
