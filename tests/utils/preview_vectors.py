@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from truthmark.hashing import keccak256
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "preview.json"
@@ -132,6 +134,7 @@ class Reference:
         shards, rows = sum(s for _, s, _ in sizes), sum(r for _, _, r in sizes)
         found = []
         open_shards = set(range(self.segments[0]["shards"]))
+        stands_for = m if strata else 0
         for k, (stratum, (n, s, r)) in enumerate(zip(strata, sizes, strict=True)):
             draws = min(n // 2, max(8, -(-m * s // shards), -(-m * r // rows)))
             picks = []
@@ -141,7 +144,8 @@ class Reference:
                 open_shards |= set(picked)
                 picks.append(picked)
             found.append({"name": stratum["name"], "units": n, "draws": draws, "picks": picks})
-        return {"strata": found, "open": sorted(open_shards)}
+            stands_for = min(stands_for, draws * shards // s, draws * rows // r)
+        return {"strata": found, "open": sorted(open_shards), "m": stands_for}
 
     def pick(self, stratum: dict[str, Any], d: int, u: int) -> list[int]:
         if "shards" in stratum:
@@ -188,6 +192,65 @@ def make_case(chance: random.Random, tables: list[int], files: int, m: int) -> d
     return case
 
 
+def columns(fields: list[Any]) -> bytes:
+    """Return what the page says of fields, each a name, a type, whether it may be null, fields."""
+    return b"".join(
+        sha256(name.encode()).digest()
+        + sha256(kind.encode()).digest()
+        + bytes([nullable])
+        + u(len(inner), 4)
+        + columns(inner)
+        for name, kind, nullable, inner in fields
+    )
+
+
+def make_schemas() -> list[dict[str, Any]]:
+    """Return schemas with their fields, written by hand, and what the columns are."""
+    pair = pa.struct([("a", pa.int32()), ("b", pa.int64())])
+    pair_fields = [["a", "int32", True, []], ["b", "int64", True, []]]
+    pair_text = "struct<a: int32, b: int64>"
+    entries = [["key", "string", False, []], ["value", "int8", True, []]]
+    map_fields = [["entries", "struct<key: string not null, value: int8>", False, entries]]
+    ids = [["item", "fixed_size_binary[16]", True, []]]
+    runs = [["run_ends", "int32", False, []], ["values", "bool", True, []]]
+    cases: list[tuple[list[pa.Field], list[Any]]] = [
+        (
+            [pa.field("a", pa.int32()), pa.field("b", pa.int64(), False)],
+            [["a", "int32", True, []], ["b", "int64", False, []]],
+        ),
+        ([pa.field("a\0int32\x001\0b", pa.int64())], [["a\0int32\x001\0b", "int64", True, []]]),
+        ([pa.field("s", pair)], [["s", pair_text, True, pair_fields]]),
+        (
+            [pa.field("s", pa.struct([("a: int32, b", pa.int64())]))],
+            [["s", pair_text, True, [["a: int32, b", "int64", True, []]]]],
+        ),
+        (
+            [pa.field("d", pa.dictionary(pa.int8(), pair))],
+            [["d", f"dictionary<values={pair_text}, indices=int8, ordered=0>", True, pair_fields]],
+        ),
+        (
+            [pa.field("m", pa.map_(pa.string(), pa.int8()))],
+            [["m", "map<string, int8>", True, map_fields]],
+        ),
+        (
+            [pa.field("l", pa.list_(pa.uuid()))],
+            [["l", "list<item: fixed_size_binary[16]>", True, ids]],
+        ),
+        (
+            [pa.field("r", pa.run_end_encoded(pa.int32(), pa.bool_()))],
+            [["r", "run_end_encoded<run_ends: int32, values: bool>", True, runs]],
+        ),
+    ]
+    return [
+        {
+            "schema": pa.schema(schema).serialize().to_pybytes().hex(),
+            "fields": fields,
+            "columns": sha256(b"\1" + columns(fields)).hexdigest(),
+        }
+        for schema, fields in cases
+    ]
+
+
 def make_vectors() -> dict[str, Any]:
     """Return all vectors."""
     chance = random.Random(11)
@@ -208,9 +271,11 @@ def make_vectors() -> dict[str, Any]:
     shapes += [([7, 8], 0, 16), ([200], 1, 512)]
     return {
         "about": "docs/preview.md; the hashes of ciphertext and key of shard i are the SHA-256 of "
-        "the ASCII texts 'ciphertext i' and 'key i'; segments are [shards, rows]; columns, in hex, "
-        "are what the columns of a table are",
+        "the ASCII texts 'ciphertext i' and 'key i'; segments are [shards, rows], from 0 on, "
+        "and segment n has 100 + n decoded bytes; columns, in hex, are what the columns of a table "
+        "are; result.m is the m of the bounds; schemas are as in the files table",
         "seeds": seeds,
+        "schemas": make_schemas(),
         "draws": [make_case(chance, *shape) for shape in shapes],
         "bounds": [
             {"m": m, "tries": tries, "share": bound(m, tries)}

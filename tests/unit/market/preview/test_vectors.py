@@ -9,10 +9,13 @@ import pytest
 
 from tests.utils.preview_vectors import VECTORS, digests, make_vectors
 from truthmark.codec.files_table import Entry
+from truthmark.codec.sampling import PreviewAsked
 from truthmark.codec.shard_index import ShardIndex
+from truthmark.hashing import sha256
 from truthmark.market.preview.bounds import Bounds, bound, detection
 from truthmark.market.preview.draw import draw_all, seed_of, shards_of
-from truthmark.market.preview.strata import Structure, files_shards, find_strata
+from truthmark.market.preview.sampling import Sample
+from truthmark.market.preview.strata import Structure, column_text, files_shards, find_strata
 
 VECTORS_READ: dict[str, Any] = json.loads(VECTORS.read_text())
 
@@ -75,6 +78,14 @@ def test_draw_all__vectors__are_met(case: dict[str, Any]) -> None:
     assert found == case["result"]["strata"]
     opened = sorted({*files_shards(structure.index), *shards_of(picks)})
     assert opened == case["result"]["open"]
+    sample = Sample(PreviewAsked(case["m"]), b"", structure, strata, picks)
+    assert sample.draws == case["result"]["m"]
+
+
+@pytest.mark.parametrize("case", VECTORS_READ["schemas"])
+def test_column_text__vectors__are_met(case: dict[str, Any]) -> None:
+    text = column_text(Entry("t", "table", None, 0, 1, bytes.fromhex(case["schema"])))
+    assert sha256(text).hex() == case["columns"]
 
 
 @pytest.mark.parametrize("case", VECTORS_READ["bounds"])
