@@ -199,7 +199,7 @@ class _Look:
     def _judge(self, public: Public) -> EndError:
         """Draw, open and judge the sample; return in which state that ends."""
         if public.asked is None:
-            return EndError(PreviewState.BLIND, "the seller asked for no sample")
+            return EndError(PreviewState.BLIND, public.blind)
         self._found = replace(self._found, draws=public.asked.draws)
         beacon = read_seed(self._session, self._version)
         if beacon.seed is None:

@@ -29,6 +29,7 @@ class Public:
         card: As the manifest commits to it.
         index: Likewise.
         asked: The sample that the card asks for; None if none, or none that is understood.
+        blind: Why it is None.
         published: Keys.
         opening: With these.
     """
@@ -38,6 +39,7 @@ class Public:
     card: dict[str, Any]
     index: ShardIndex
     asked: PreviewAsked | None
+    blind: str
     published: Published
     opening: Opening
 
@@ -49,13 +51,15 @@ class Heading:
     Attributes:
         manifest: Checked against the terms.
         card: As the manifest commits to it.
-        asked: The sample that it asks for; None if none.
+        asked: The sample that it asks for; None if none, or none that is understood.
+        blind: Why it is None.
         size: Bytes of manifest and card.
     """
 
     manifest: Manifest
     card: dict[str, Any]
     asked: PreviewAsked | None
+    blind: str
     size: int
 
 
@@ -73,11 +77,12 @@ def read_heading(session: Session, version: Version) -> Heading:
         raise EndError(PreviewState.UNREACHABLE, str(error)) from error
     except CodecError as error:
         raise EndError(PreviewState.BAD, str(error)) from error
+    asked, blind = None, "the seller asked for no sample"
     try:
         asked = preview_asked(card)
     except CodecError as error:
-        raise EndError(PreviewState.BLIND, str(error)) from error
-    return Heading(manifest, card, asked, len(manifest.to_bytes()) + manifest.card_size)
+        blind = str(error)  # and what others open of it is tried as ever
+    return Heading(manifest, card, asked, blind, len(manifest.to_bytes()) + manifest.card_size)
 
 
 def read_public(
@@ -111,7 +116,8 @@ def read_public(
     published = read_published(Catalogue.of(session).index, roots_of(session, version), index)
     source = FetchedShards(fetcher, version, index, manifest.shard_size)
     opening = Opening(manifest, index, source, published.keys, max_download=max_download)
-    return Public(version, manifest, heading.card, index, heading.asked, published, opening)
+    asked, blind = heading.asked, heading.blind
+    return Public(version, manifest, heading.card, index, asked, blind, published, opening)
 
 
 def roots_of(session: Session, version: Version) -> set[bytes]:

@@ -72,7 +72,7 @@ def wanted_keys(session: Session, version: Version, container: Container) -> Wan
     except EndError as end:
         raise MarketError(f"{version.ref} cannot be sampled: {end.why}") from end
     if public.asked is None:
-        raise MarketError(f"{version.ref} asks for no sample; there is nothing to publish")
+        raise MarketError(f"{version.ref} cannot be sampled: {public.blind}")
     beacon = read_seed(session, version)
     if beacon.seed is None:
         return Wanted((), 0, beacon.block, beacon.blocks_left, None)

@@ -51,6 +51,18 @@ def test_look__bad_segment_is_exposed__is_broken_for_everybody(
     assert market.look(version).state is PreviewState.BROKEN
 
 
+@pytest.mark.parametrize("asked", [None, {"rule": "preview-v2", "draws": 16}])
+def test_look__bad_segment_of_blind_version_is_exposed__is_broken(
+    market: PreviewMarket, asked: dict[str, object] | None
+) -> None:
+    """Or sellers could ask for what nobody understands, and be shown to nobody."""
+    made = make(BIG, bad=[100], draws=None, extra={"preview": asked} if asked else {})
+    version = market.list_version(made)
+    assert market.look(version).state is PreviewState.BLIND
+    market.publish(made, [*range(made.forged.index.segments[0].shards), *made.bad], BUYER)
+    assert market.look(version).state is PreviewState.BROKEN
+
+
 def test_look__notes_of_other_rules__are_forgotten_and_it_is_looked_at_again(
     market: PreviewMarket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,7 +81,7 @@ def test_wanted_keys__many__are_cut_into_calls(market: PreviewMarket) -> None:
 def test_wanted_keys__blind__is_refused(market: PreviewMarket) -> None:
     made = make(BIG, draws=None)
     version = market.list_version(made)
-    with pytest.raises(MarketError, match="asks for no sample"):
+    with pytest.raises(MarketError, match="asked for no sample"):
         wanted_keys(market.session, version, made.container)
 
 
