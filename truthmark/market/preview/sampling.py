@@ -366,12 +366,15 @@ def _open_picks(opening: Opening, sample: Sample, max_download: int) -> str | No
         fitting.append(pick)
     opening.fetch(shards)
     streams = [pick for pick in fitting if sample.strata.drawn[pick.stratum].is_stream]
-    numbers = sorted({pick.segment for pick in fitting} - {pick.segment for pick in streams})
+    numbers = {pick.segment for pick in fitting} - {pick.segment for pick in streams}
+    segments = [opening.index.segments[n] for n in sorted(numbers)]
+    # Last what nobody decodes: it ends the look, and must not hide what is bad.
+    segments.sort(key=lambda it: it.decoded_bytes > opening.limits.segment_bytes)
     with MediaOpener() as media:
         media.spent = opening.patience.media
         try:
             _open_stream(opening, sample, streams, media)
-            _open_segments(opening, sample, [opening.index.segments[n] for n in numbers], media)
+            _open_segments(opening, sample, segments, media)
         finally:
             opening.patience.media = media.spent
     if len(fitting) == len(sample.picks):

@@ -400,6 +400,18 @@ def test_look__segments_declare_more_than_memory__is_partial(market: PreviewMark
     assert found.tables == {}
 
 
+def test_look__some_declare_more_than_is_decoded__do_not_hide_what_is_bad(
+    market: PreviewMarket,
+) -> None:
+    """PARTIAL is asked about; BAD is refused."""
+    made = make({"a.parquet": 200}, bad=range(40, 200), draws=32)
+    made.forged.index.decoded_bytes[1:41] = 129 << 20
+    made.recommit()
+    version = market.list_version(made)
+    market.publish(made)
+    assert market.look(version).state is PreviewState.BAD
+
+
 def test_look__segment_decodes_to_more_than_it_declares__is_bad(market: PreviewMarket) -> None:
     def rows(place: int) -> pa.Table:
         return pa.table({"n": pa.array([0] * 300, pa.int64())})
