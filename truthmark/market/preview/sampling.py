@@ -323,7 +323,7 @@ def open_sample(opening: Opening, sample: Sample, *, max_download: int = MAX_DOW
 
 
 def _require_enough(sample: Sample) -> None:
-    units, draws = sample.structure.units, len(sample.picks)
+    units = sample.structure.units
     if units < SMALL_SEGMENTS:
         raise EndError(
             PreviewState.SMALL,
@@ -342,11 +342,11 @@ def _require_enough(sample: Sample) -> None:
             f"{sample.unsampled:.0%} of it could not be drawn"
             + (f" ({names})" if names else " (bytes that belong to no file)"),
         )
-    left = bound(min(draws, sample.draws)) * sample.new_share
+    left = bound(sample.draws) * sample.new_share
     if left > bound(LEAST_DRAWS):
         raise EndError(
             PreviewState.PARTIAL,
-            f"it took {plural(min(draws, sample.draws), 'draw')} only, {LEAST_DRAWS} are needed",
+            f"it took {plural(sample.draws, 'draw')} only, {LEAST_DRAWS} are needed",
         )
 
 
