@@ -1,23 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """A seeded network with a stranger who means harm, as fixtures: `net`, `world`, …"""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.app.conftest import Start, opener
+from tests.app.serving import serve
+from tests.app.windows import open_context, open_window
 from tests.utils.bounties import make_document
 from tests.utils.devnets import open_devnet
 from tests.utils.injections import HOSTILE
 from tests.utils.posting import post_team
 from truthmark.bounty.document import Document, LabelClass
 from truthmark.bounty.flows.labeling import Labeling
+from truthmark.bounty.reference import BountyRef
+from truthmark.bounty.workspace import Workspace
 from truthmark.market.catalogue import Catalogue
+from truthmark.market.entries import Purchase
 from truthmark.session import Session, open_session
-from truthmark.testing.network import Devnet
+from truthmark.testing.network import Devnet, role_address
 from truthmark.testing.seeding import Seeded
 
 
@@ -43,6 +50,15 @@ def observer(net: Devnet, seeded: Seeded) -> Iterator[Session]:
     with net.session("watch") as session:
         Catalogue.of(session).sync()
         yield session
+
+
+def purchase_of(observer: Session, seeded: Seeded, name: str) -> Purchase:
+    """Return the purchase that the seed calls so."""
+    role, ref = seeded.purchases[name]
+    catalogue = Catalogue.of(observer)
+    bought = catalogue.purchases(terms_id=catalogue.version(ref).terms_id)
+    (found,) = (purchase for purchase in bought if purchase.receipt.buyer == role_address(role))
+    return found
 
 
 # As the label page keeps it, in the origin's own storage.
@@ -75,6 +91,18 @@ class World:
         """Return the home of the program that labels a bounty for `labeler`."""
         (home,) = (self.net.folder / "seeds" / "labelers").glob(f"{number}-reader-0")
         return home
+
+    def bring_labeling(self, name: str) -> None:
+        """Put into the home of `labeler` what that program has of its labeling."""
+        home = self.labeler_home(self[name])
+        for folder in ("labeling", "vault"):
+            there = self.net.home("labeler") / folder
+            shutil.copytree(home / folder, there, dirs_exist_ok=True)
+
+    def workspace(self, name: str) -> Workspace:
+        """Return what the requester keeps of a bounty."""
+        board = self.net.profile.contracts["bounty_board"].address
+        return Workspace.find(self.net.home("requester"), BountyRef(31337, board, int(self[name])))
 
     def keep_practice(self, window: Page, name: str) -> None:
         """Leave in a browser what its label page keeps of a practice."""
@@ -123,6 +151,30 @@ def hostile_documents() -> Iterator[Document]:
             # Where something would be asked, if a page did.
             relay_urls=("https://evil.example/'onclick='alert(1)",),
         )
+
+
+@pytest.fixture
+def start(world: World, monkeypatch: pytest.MonkeyPatch) -> Start:
+    return opener(world.net, monkeypatch, page="bounties", role="labeler")
+
+
+@pytest.fixture(scope="module")
+def url(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    log = tmp_path_factory.mktemp("app") / "app.log"
+    with serve(world.net.home("labeler"), log) as here:
+        yield here
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[BrowserContext]:
+    with open_context(browser, 390, 844) as context:
+        yield context
+
+
+@pytest.fixture
+def window(phone: BrowserContext, url: str) -> Iterator[Page]:
+    with open_window(phone, url) as opened:
+        yield opened
 
 
 @pytest.fixture

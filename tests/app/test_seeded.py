@@ -3,45 +3,47 @@
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from app import bounty_views, services
 from app.services import bounties as bounties_service
 from app.services import one_bounty
 from app.services.wallets import claims_of
-from tests.app.conftest import Start, opener
+from tests.app.conftest import Start
 from tests.app.screen import bounties_on, click, has_button, page, texts
 from tests.app.seeded_world import (
     World,
     hostile_documents,
     net,
     observer,
+    phone,
+    purchase_of,
     seeded,
+    start,
     steps,
     undone,
+    url,
+    window,
     world,
 )
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
-from tests.app.windows import button, check, markup, open_context, open_window, settle
+from tests.app.windows import button, check, markup, open_window, settle
 from tests.utils.browsers import browser
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
 from truthmark.bounty.flows.results import collect_result
 from truthmark.bounty.payouts import Status
 from truthmark.bounty.phases import phase_of
-from truthmark.bounty.reference import BountyRef
 from truthmark.bounty.workspace import Workspace
 from truthmark.errors import ConfigError
 from truthmark.market.catalogue import Catalogue
-from truthmark.market.entries import Purchase
 from truthmark.market.records import PurchaseStatus, VersionStatus
 from truthmark.market.settlement import Settlement
 from truthmark.market.validator import ValidatorOwner
@@ -50,7 +52,8 @@ from truthmark.testing.network import Devnet, role_address
 from truthmark.testing.seeding import Seeded
 from truthmark.text import clean
 
-__all__ = ["browser", "net", "observer", "seeded", "steps", "undone", "world"]
+__all__ = ["browser", "net", "observer", "phone", "seeded", "start", "steps", "undone"]
+__all__ += ["url", "window", "world"]
 
 pytestmark = [pytest.mark.chain]
 
@@ -90,16 +93,7 @@ def test_seed__listings__have_each_state(seeded: Seeded, observer: Session) -> N
 
 
 def test_seed__purchases__have_each_state(seeded: Seeded, observer: Session) -> None:
-    def bought(name: str) -> Purchase:
-        role, ref = seeded.purchases[name]
-        terms_id = Catalogue.of(observer).version(ref).terms_id
-        (found,) = (
-            purchase
-            for purchase in Catalogue.of(observer).purchases(terms_id=terms_id)
-            if purchase.receipt.buyer == role_address(role)
-        )
-        return found
-
+    bought = partial(purchase_of, observer, seeded)
     now = observer.chain.time()
     waiting, delivered = bought("waiting"), bought("delivered")
     assert waiting.status is PurchaseStatus.PAID
@@ -185,11 +179,6 @@ def test_seed__interrupted_before__says_to_begin_again(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------- the pages on it
-
-
-@pytest.fixture
-def start(world: World, monkeypatch: pytest.MonkeyPatch) -> Start:
-    return opener(world.net, monkeypatch, page="bounties", role="labeler")
 
 
 # -------------------------------------------------------------------------- in general
@@ -330,11 +319,7 @@ def test_bounty__relay_is_away__says_so_and_shows_the_rest(start: Start, world: 
 def test_bounty__labeled_on_this_machine__own_answers_stand_beside(
     start: Start, world: World
 ) -> None:
-    # The home of the program that labels for this account.
-    home = world.labeler_home(world["scored"])
-    with world.net.session("labeler") as labeler:
-        for name in ("labeling", "vault"):
-            shutil.copytree(home / name, labeler.home / name, dirs_exist_ok=True)
+    world.bring_labeling("scored")
     at = start("bounty", bounty=world["scored"])
     (table,) = (frame.value for frame in at.dataframe)
     assert (table["you said"] == table["you said, by the score"]).all()
@@ -352,12 +337,7 @@ def test_asked__unsure_items__are_answered_there_and_kept_for_the_next_wave(
     assert not at.exception
     at.number_input(key=f"asked_below_{world['settled']}").set_value(1_000_000)
     click(at, "What would it cost?")
-    workspace = Workspace.find(
-        world.net.home("requester"),
-        BountyRef(
-            31337, world.net.profile.contracts["bounty_board"].address, int(world["settled"])
-        ),
-    )
+    workspace = world.workspace("settled")
     words = [entry.name for entry in workspace.document.classes]
     for turn in range(8):
         at.button(key=f"knowing_{turn % len(words)}").click().run()
@@ -466,25 +446,6 @@ def test_warp__session_of_another_chain__is_none_of_the_network(world: World) ->
 
 
 # ------------------------------------------------------------------------ a real browser
-
-
-@pytest.fixture(scope="module")
-def url(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = tmp_path_factory.mktemp("app") / "app.log"
-    with serve(world.net.home("labeler"), log) as here:
-        yield here
-
-
-@pytest.fixture(scope="module")
-def phone(browser: Browser) -> Iterator[BrowserContext]:
-    with open_context(browser, 390, 844) as context:
-        yield context
-
-
-@pytest.fixture
-def window(phone: BrowserContext, url: str) -> Iterator[Page]:
-    with open_window(phone, url) as opened:
-        yield opened
 
 
 @pytest.mark.browser
