@@ -20,6 +20,7 @@ from app.services.runs import LOG_NAME, runner_of
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
 from tests.app.test_buying import again
+from tests.utils.anvil import send_as_wallet
 from tests.utils.app_market import AppMarket
 from tests.utils.injections import HOSTILE
 from truthmark.bounty.client import BountyClient
@@ -261,7 +262,7 @@ def test_topping_up__account_lacks_token_and_gas__a_wallet_sends_just_that(
     assert said.startswith("0.000005 TUSD and ")
     for call in action.calls:
         sent = {"from": payer, "to": call.to, "value": hex(call.value)}
-        chain.rpc("eth_sendTransaction", sent | ({"data": call.data} if call.data else {}))
+        send_as_wallet(chain, sent | ({"data": call.data} if call.data else {}))
     assert dollar.balanceOf(session.address).call() == held + 5
     assert session.chain.balance(session.address) == coins + action.calls[1].value > coins
     assert wallets.topping_up(total, 0, payer) == ("", ())

@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import services
+from app.components.pager import filtering
 from app.components.text import literal
 from app.services.markdown import plain
 from tests.app.conftest import MAIN, PAGES, ROOT, SECONDS, Start
@@ -258,6 +259,7 @@ def test_sources__what_is_typed_or_chosen__outlasts_an_outage():
             given = {it.arg: ast.unparse(it.value) for it in node.keywords}
             if node.func.attr not in kinds or "key" not in given or path.name in NOT_KEPT:
                 continue
-            if "persist_state" not in given and not ASKED_AGAIN.search(given["key"]):
+            is_kept = "persist_state" in given or given.get(None, "").startswith("filtering(")
+            if not is_kept and not ASKED_AGAIN.search(given["key"]):
                 forgotten.append(f"{path.name}: {given['key']}")
-    assert forgotten == []
+    assert forgotten == [] and filtering("list")["persist_state"] == "page"

@@ -35,6 +35,7 @@ from tests.app.seeded_world import (
 from tests.app.serving import serve
 from tests.app.test_pages import JARGON, PROOFS
 from tests.app.windows import button, check, markup, open_window, settle
+from tests.utils.anvil import send_as_wallet
 from tests.utils.browsers import browser
 from truthmark.bounty.answer_log import AnswerLog
 from truthmark.bounty.client import BountyClient
@@ -380,7 +381,7 @@ def test_claims_of__what_sales_owe__comes_by_the_calls_of_a_wallet(world: World)
         before = dollar.balanceOf(payee).call()
         for call in claim.calls:  # as anyone's wallet would
             sent = {"from": role_address("stranger"), "to": call.to, "data": call.data}
-            world.net.chain.rpc("eth_sendTransaction", sent)
+            send_as_wallet(world.net.chain, sent)
         gained = dollar.balanceOf(payee).call() - before
         assert claim.action == f"Draw {session.profile.amount(gained, token)}"
         assert claims_of(session, record, payee, waits_for_payout=False) == ()

@@ -12,6 +12,7 @@ from app.views import WalletCall
 from tests.app.conftest import Start
 from tests.app.screen import click, has_button, page, shown
 from tests.app.test_buying import again
+from tests.utils.anvil import send_as_wallet
 from tests.utils.app_market import AppMarket
 from tests.utils.injections import HOSTILE
 from truthmark.market import asking
@@ -53,7 +54,7 @@ def send(market: AppMarket, sender: str, call: Any) -> None:
     """Send as a wallet of the browser does."""
     to, data = (call.to, call.data) if isinstance(call, WalletCall) else (call.contract.address, "")
     sent = {"from": sender, "to": to, "data": data or "0x" + call.data.hex()}
-    market.net.chain.rpc("eth_sendTransaction", sent)
+    send_as_wallet(market.net.chain, sent)
 
 
 def test_validators__whole_job__is_done_by_clicking(start: Start, market: AppMarket) -> None:

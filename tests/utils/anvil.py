@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A local chain for tests that talk to one directly (those under Ape have Ape's own)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
+from tests.utils.waiting import wait_for
 from truthmark.errors import ConfigError
 from truthmark.testing.anvil import AnvilProcess, anvil_binary, start_anvil
 
@@ -31,3 +32,12 @@ def anvil(anvil_process: AnvilProcess) -> Iterator[AnvilProcess]:
     snapshot = anvil_process.rpc("evm_snapshot")
     yield anvil_process
     anvil_process.rpc("evm_revert", snapshot)
+
+
+def send_as_wallet(chain: AnvilProcess, transaction: Mapping[str, str]) -> None:
+    """Have the chain send for an account that it has unlocked; return once it is in a block.
+
+    The chain answers before that, later where the machine is busy.
+    """
+    sent = chain.rpc("eth_sendTransaction", {**transaction})
+    wait_for(lambda: chain.rpc("eth_getTransactionReceipt", sent), "a transaction")

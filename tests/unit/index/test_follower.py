@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.utils.anvil import send_as_wallet
 from tests.utils.indexing import HUGE, content, rebuild, trade
 from tests.utils.rpc_server import Proxy, serve
 from tests.utils.token_chain import EARLIER, account, deploy_token, recipient
@@ -297,7 +298,7 @@ def test_events__wide_values__are_whole_and_comparable(
     for value in HUGE:
         call = functions.approve(recipient(0), value)
         transaction = {"from": OWNER, "to": chain.token.address, "data": "0x" + call.data.hex()}
-        process.rpc("eth_sendTransaction", transaction)
+        send_as_wallet(process, transaction)
     follower = Follower(chain, url)
     follower.sync()
     index = follower.index
